@@ -1,0 +1,77 @@
+import { mkdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { PGlite } from '@electric-sql/pglite'
+import type { SQL } from 'drizzle-orm'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
+import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator'
+import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
+import { migrate as migratePostgres } from 'drizzle-orm/postgres-js/migrator'
+import postgres from 'postgres'
+import * as schema from './schema.ts'
+
+/** Drizzle over the tables of schema.ts: a connection pool, the embedded database, or a transaction on either. */
+export type Db = PgDatabase<PgQueryResultHKT, typeof schema>
+
+/** An open database. `listen` calls back for each NOTIFY on the channel until the function that it gives is called. */
+export type Database = {
+  db: Db
+  embedded: boolean
+  migrate(): Promise<void>
+  listen(channel: string, heard: (payload: string) => void): Promise<() => Promise<void>>
+  close(): Promise<void>
+}
+
+const migrations = { migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) }
+
+/** Opens PostgreSQL at a `postgres://` URL. Nothing is asked of it before the first query. */
+export function openPostgres(url: string, connections = 10): Database {
+  const client = postgres(url, { max: connections, onnotice: () => {}, connect_timeout: 5 })
+  const db = drizzlePostgres(client, { schema, casing: 'snake_case' })
+  return {
+    db,
+    embedded: false,
+    migrate: () => migratePostgresLocked(url),
+    listen: async (channel, heard) => {
+      const { unlisten } = await client.listen(channel, heard)
+      return unlisten
+    },
+    close: () => client.end({ timeout: 3 }),
+  }
+}
+
+/** Opens the embedded PostgreSQL in a folder, made when missing; `memory` keeps nothing. */
+export async function openEmbedded(folder: string): Promise<Database> {
+  if (folder === 'memory') return embedded(await PGlite.create())
+  await mkdir(folder, { recursive: true })
+  return embedded(await PGlite.create(folder))
+}
+
+/** The embedded database that a PGlite instance is: tests bring one loaded from a template. */
+export function embedded(client: PGlite): Database {
+  const db = drizzlePglite(client, { schema, casing: 'snake_case' })
+  return {
+    db,
+    embedded: true,
+    migrate: () => migratePglite(db, migrations),
+    listen: (channel, heard) => client.listen(channel, heard),
+    close: () => client.close(),
+  }
+}
+
+/** Rows of a hand-written query: the two drivers wrap them differently. Column names come as the query has them. */
+export async function rows<Row>(db: Db, query: SQL): Promise<Row[]> {
+  const result = (await db.execute(query)) as unknown as Row[] | { rows: Row[] }
+  return Array.isArray(result) ? result : result.rows
+}
+
+// Several processes may start at once: one migrates, the others wait for it.
+async function migratePostgresLocked(url: string) {
+  const client = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5 })
+  try {
+    await client`SELECT pg_advisory_lock(hashtext('freeswitch-trunks migrations'))`
+    await migratePostgres(drizzlePostgres(client), migrations)
+  } finally {
+    await client.end({ timeout: 3 })
+  }
+}

@@ -1,0 +1,126 @@
+import type { DialledNumber, Host, SipUri } from './sip-uri.ts'
+
+// The only place where the data of a dialplan action, a dial string or a channel variable is put together. What goes in
+// is an own identifier or a checked part (sip-uri.ts), never a text that a customer or a caller wrote: there is no
+// escaping that FreeSWITCH honours everywhere (freeswitch.md 6), so nothing here escapes; it refuses.
+
+/** One `<action application data>` of a dialplan. */
+export type Action = { readonly application: string; readonly data: string }
+
+/** One leg of a bridge or an originate: where it goes and the channel variables of that leg alone. */
+export type Leg = { readonly endpoint: string; readonly variables: Readonly<Record<string, string>> }
+
+/** The profile that all calls of trunks run on (specification, "Step-by-step"). */
+export const profile = 'nat_gateway'
+
+/** Must stand first in every dialplan: switches off `${…}`, backslashes and `%[…]` for all that follows (6.3). */
+export const disableExpansion = (): Action => set('app_disable_expand_variables', 'true')
+
+/** Lets a call come back for more TwiML than the 70 times that Max-Forwards allows (freeswitch.md 5.1). */
+export const allowTransfers = (): Action => set('max_session_transfers', '10000')
+
+/** Sets a channel variable to a value of letters, digits and `_ . : @ + , = / -`. */
+export const set = (name: string, value: string): Action => action('set', `${word(name)}=${plain(value)}`)
+/** Removes a channel variable. */
+export const unset = (name: string): Action => action('unset', word(name))
+/** 200 OK. */
+export const answer = (): Action => action('answer', '')
+/** 180 Ringing. */
+export const ring = (): Action => action('ring_ready', '')
+/** Refuses an unanswered call with a SIP status and its standard phrase. */
+export const respond = (code: number): Action =>
+  action('respond', `${integer(code)} ${sipPhrases[code] ?? 'Error'}`)
+/** Ends the call with a hangup cause. */
+export const hangUp = (cause = 'NORMAL_CLEARING'): Action => action('hangup', word(cause))
+/** Plays files, one after the other, as one stream. */
+export const play = (files: readonly string[]): Action => action('playback', stream(files))
+/** Milliseconds of silence that keep RTP going, as `sleep` does not. */
+export const silence = (milliseconds: number): string => `silence_stream://${integer(milliseconds)}`
+/** Hunts the dialplan again in context `twiml`: FreeSWITCH asks us for the next part of that call's TwiML. */
+export const comeBack = (callId: string): Action => action('transfer', `${word(callId)} XML twiml`)
+/** Ends the call after so many seconds from now, whatever it does then. */
+export const hangUpAfter = (seconds: number, cause = 'ALLOTTED_TIMEOUT'): Action =>
+  action('sched_hangup', `+${integer(seconds)} ${word(cause)}`)
+
+/** Plays a prompt and collects digits into the variable `digits` (freeswitch.md 5.3); `timeout`s in milliseconds. */
+export function collectDigits(gather: {
+  most: number
+  timeout: number
+  finishOnKey: string
+  prompt: readonly string[]
+}): Action {
+  const finish = gather.finishOnKey === '' ? 'none' : key(gather.finishOnKey)
+  const prompt = gather.prompt.length === 0 ? 'silence' : stream(gather.prompt)
+  const timeout = Math.max(1000, integer(gather.timeout))
+  return action(
+    'play_and_get_digits',
+    `0 ${integer(gather.most)} 1 ${timeout} ${finish} ${prompt} ${silence(10)} digits ^[0-9*#]*$ ${timeout}`,
+  )
+}
+
+/** Records the caller to one of our own URLs until silence, a key, or the most seconds (freeswitch.md 5.4). */
+export const record = (url: string, maxSeconds: number, silenceSeconds: number): Action =>
+  action('record', `http_cache://${ownUrl(url)} ${integer(maxSeconds)} 200 ${integer(silenceSeconds)}`)
+
+/** Records the whole call from here on to one of our own URLs. */
+export const recordSession = (url: string): Action => action('record_session', `http_cache://${ownUrl(url)}`)
+
+/** Rings all legs at once and joins the first that answers. */
+export function bridge(legs: readonly Leg[]): Action {
+  if (legs.length === 0) throw new Error('A bridge needs a leg.')
+  return action('bridge', legs.map(writeLeg).join(','))
+}
+
+/** A leg as bridge and originate read it: `[a=b,c=d]endpoint`. */
+export function writeLeg(leg: Leg): string {
+  const variables = Object.entries(leg.variables).map(([name, value]) => `${word(name)}=${dialValue(value)}`)
+  return variables.length === 0 ? leg.endpoint : `[${variables.join(',')}]${leg.endpoint}`
+}
+
+/** `sofia/gateway/{trunk_id}/{number}` (specification, "Outbound Dial String Construction"). */
+export const gatewayEndpoint = (trunkId: string, number: DialledNumber): string =>
+  `sofia/gateway/${word(trunkId)}/${number}`
+
+/** `sofia/nat_gateway/sip:{number}@{host}`, through a proxy when there is one. */
+export const hostEndpoint = (number: DialledNumber, host: Host, proxy: Host | null): string =>
+  `sofia/${profile}/sip:${number}@${host}${proxy === null ? '' : `;fs_path=sip:${proxy}`}`
+
+/** A SIP URI, as `<Sip>` names it. */
+export const uriEndpoint = ({ user, host, transport }: SipUri): string =>
+  `sofia/${profile}/sip:${user === null ? '' : `${user}@`}${host}${transport === null ? '' : `;transport=${transport}`}`
+
+/** The channel variables that carry the custom headers of a SIP URI. */
+export const headerVariables = ({ headers }: SipUri): Record<string, string> =>
+  Object.fromEntries(headers.map(({ name, value }) => [`sip_h_${name}`, value]))
+
+const sipPhrases: Record<number, string> = {
+  403: 'Forbidden',
+  404: 'Not Found',
+  407: 'Proxy Authentication Required',
+  480: 'Temporarily Unavailable',
+  486: 'Busy Here',
+  503: 'Service Unavailable',
+  603: 'Decline',
+}
+
+const action = (application: string, data: string): Action => ({ application, data })
+
+const word = (text: string) => matching(text, /^[A-Za-z0-9_-]+$/)
+const plain = (text: string) => matching(text, /^[A-Za-z0-9_.:@+,=/ -]*$/)
+const dialValue = (text: string) => matching(text, /^[A-Za-z0-9_.:@+/ -]*$/)
+const key = (text: string) => matching(text, /^[0-9*#]{1,12}$/)
+const ownUrl = (text: string) => matching(text, /^https?:\/\/[A-Za-z0-9_.:[\]/-]+$/)
+const file = (text: string) =>
+  matching(text, /^(silence_stream:\/\/\d+|tone_stream:\/\/[%(),0-9]+|https?:\/\/[A-Za-z0-9_.:[\]/-]+)$/)
+const stream = (files: readonly string[]) =>
+  files.length === 1 ? files.map(file).join('') : `file_string://${files.map(file).join('!')}`
+
+function integer(number: number): number {
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`Expected a whole number, got ${number}.`)
+  return number
+}
+
+function matching(text: string, form: RegExp): string {
+  if (!form.test(text)) throw new Error(`Action data must match ${form}, got ${JSON.stringify(text)}.`)
+  return text
+}

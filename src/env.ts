@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import * as v from 'valibot'
+
+/** A place where trunks run, with its switches (REGIONS_FILE, contract section 2). */
+export type Region = v.InferOutput<typeof RegionSchema>
+
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535))
+const RegionSchema = v.strictObject({
+  alias: v.pipe(v.string(), v.regex(/^[a-z0-9_-]{1,40}$/, 'expected small letters, digits, "-" or "_"')),
+  identifier: v.pipe(v.string(), v.nonEmpty()),
+  human_name: v.pipe(v.string(), v.nonEmpty()),
+  switches: v.array(v.strictObject({ host: v.pipe(v.string(), v.nonEmpty()), port, password: v.string() })),
+})
+
+/** The regions that are there without REGIONS_FILE. */
+export const builtInRegions: Region[] = [
+  {
+    alias: 'hydrogen',
+    identifier: 'ap-southeast-1',
+    human_name: 'South East Asia (Singapore)',
+    switches: [{ host: '127.0.0.1', port: 8021, password: 'ClueCon' }],
+  },
+  { alias: 'helium', identifier: 'us-east-1', human_name: 'North America (N. Virginia, USA)', switches: [] },
+]
+
+const portText = v.pipe(v.string(), v.regex(/^\d{1,5}$/, 'expected a port number'), v.transform(Number), port)
+const onOff = (message: string, on: string, off: string) =>
+  v.pipe(
+    v.picklist([on, off], message),
+    v.transform((text) => text === on),
+  )
+const encryptionKey = v.pipe(
+  v.string(),
+  v.check((text) => Buffer.from(text, 'base64').length === 32, 'expected 32 bytes in base64'),
+  v.transform((text) => Buffer.from(text, 'base64')),
+)
+
+const Schema = v.object({
+  HOST: v.optional(v.pipe(v.string(), v.nonEmpty()), '0.0.0.0'),
+  PORT: v.optional(portText, '3000'),
+  SWITCH_HOST: v.optional(v.pipe(v.string(), v.nonEmpty()), '127.0.0.1'),
+  SWITCH_PORT: v.optional(portText, '3001'),
+  SWITCH_PASSWORD: v.optional(v.pipe(v.string(), v.nonEmpty('expected a password'))),
+  DATABASE_URL: v.optional(v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, 'expected postgres://…'))),
+  DATA_DIR: v.optional(v.pipe(v.string(), v.nonEmpty()), './data'),
+  ENCRYPTION_KEY: v.optional(encryptionKey),
+  OPERATOR_TOKEN: v.optional(v.pipe(v.string(), v.minLength(16, 'expected 16 characters or more'))),
+  API_SUBDOMAIN: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z0-9-]*$/i, 'expected one label of a host name')),
+    'api',
+  ),
+  PUBLIC_URL: v.optional(v.pipe(v.string(), v.regex(/^https?:\/\/\S+$/, 'expected an http or https URL'))),
+  WEBHOOK_ALLOW_PRIVATE: v.optional(onOff('expected true or false', 'true', 'false'), 'false'),
+  REGIONS_FILE: v.optional(v.string()),
+  EVENT_SOCKET: v.optional(onOff('expected on or off', 'on', 'off'), 'on'),
+  TTS_COMMAND: v.optional(v.pipe(v.string(), v.nonEmpty()), 'espeak-ng'),
+  LOG_LEVEL: v.optional(
+    v.picklist(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'expected a log level'),
+    'info',
+  ),
+})
+
+/** Everything the environment decides, checked. */
+export type Env = Omit<ReturnType<typeof settle>, never>
+
+/** Why a start is refused: one sentence that names the variable. */
+export type EnvProblem = { problem: string }
+
+/** Reads and checks the process environment (contract section 2); an empty variable counts as absent, except
+ * API_SUBDOMAIN, where empty means "no check". */
+export function readEnv(variables: Record<string, string | undefined>): Env | EnvProblem {
+  const given = Object.entries(variables).filter(([name, value]) => value !== '' || name === 'API_SUBDOMAIN')
+  const read = v.safeParse(Schema, Object.fromEntries(given))
+  if (!read.success) {
+    const issue = read.issues[0]
+    return { problem: `${v.getDotPath(issue)} is wrong: ${issue.message}, but it is ${issue.received}.` }
+  }
+  const env = read.output
+  if (!env.SWITCH_PASSWORD && !isLoopback(env.SWITCH_HOST))
+    return {
+      problem: 'SWITCH_PASSWORD is missing: it must be set when SWITCH_HOST is not a loopback address.',
+    }
+  if (env.DATABASE_URL && !env.ENCRYPTION_KEY)
+    return {
+      problem: 'ENCRYPTION_KEY is missing: it must be set together with DATABASE_URL (32 bytes, base64).',
+    }
+  const regions = readRegions(env.REGIONS_FILE)
+  return 'problem' in regions ? regions : settle(env, regions.regions)
+}
+
+function settle(env: v.InferOutput<typeof Schema>, regions: Region[]) {
+  const { PORT, PUBLIC_URL, ...rest } = env
+  return {
+    ...rest,
+    PORT,
+    PUBLIC_URL: (PUBLIC_URL ?? `http://api.localhost:${PORT}`).replace(/\/+$/, ''),
+    regions,
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function readRegions(file: string | undefined): { regions: Region[] } | EnvProblem {
+  if (file === undefined) return { regions: builtInRegions }
+  try {
+    const read = v.safeParse(
+      v.pipe(v.array(RegionSchema), v.minLength(1)),
+      JSON.parse(readFileSync(file, 'utf8')),
+    )
+    if (read.success) return { regions: read.output }
+    const issue = read.issues[0]
+    return {
+      problem: `REGIONS_FILE is wrong: ${file} at ${v.getDotPath(issue) ?? 'its top'}: ${issue.message}.`,
+    }
+  } catch (error) {
+    return { problem: `REGIONS_FILE is wrong: ${file} cannot be read: ${(error as Error).message}.` }
+  }
+}

@@ -1,0 +1,88 @@
+import { isIPv4, isIPv6 } from 'node:net'
+
+declare const brand: unique symbol
+type Brand<Name> = { readonly [brand]: Name }
+
+/** `host` or `host:port`, checked: safe in SIP URIs, gateway parameters and dial strings (freeswitch.md 2.5). */
+export type Host = string & Brand<'Host'>
+/** User part of a SIP URI, checked: letters, digits and `. _ + - * #`. */
+export type SipUser = string & Brand<'SipUser'>
+/** What may be dialled through a trunk: digits, `*`, `#`, one leading `+`; 32 characters at most. */
+export type DialledNumber = string & Brand<'DialledNumber'>
+
+/** A SIP URI taken apart, every part checked. `headers` are the `?X-Name=value` of TwiML's `<Sip>`. */
+export type SipUri = {
+  user: SipUser | null
+  host: Host
+  transport: 'udp' | 'tcp' | 'tls' | null
+  headers: { name: string; value: string }[]
+}
+
+const label = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/
+
+/** The text as `host` or `host:port` (name, IPv4, bracketed IPv6), or null when it is none. */
+export function toHost(text: string): Host | null {
+  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?$/.exec(text)
+  const [, host, port] = match ?? []
+  if (host === undefined || text.length > 253) return null
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65535)) return null
+  return isHostName(host) ? (text as Host) : null
+}
+
+function isHostName(host: string): boolean {
+  if (host.startsWith('[')) return isIPv6(host.slice(1, -1))
+  if (/^[\d.]+$/.test(host)) return isIPv4(host)
+  return host.split('.').every((part) => label.test(part))
+}
+
+/** The text as a SIP user part, or null when it has any other character. */
+export function toSipUser(text: string): SipUser | null {
+  return /^[A-Za-z0-9._+*#-]{1,64}$/.test(text) ? (text as SipUser) : null
+}
+
+/** The text as something that may be dialled, or null. */
+export function toDialledNumber(text: string): DialledNumber | null {
+  return /^\+?[0-9*#]{1,32}$/.test(text) ? (text as DialledNumber) : null
+}
+
+/** `sip:user@host:port;transport=x?X-Header=value` taken apart; `sip://` is accepted as well (contract section 7).
+ * Null when any part is not of the checked form: it is refused, never escaped. */
+export function toSipUri(text: string): SipUri | null {
+  const match = /^sips?:(?:\/\/)?(?:([^@?;]*)@)?([^@?;]+)((?:;[^?]*)?)(?:\?(.*))?$/i.exec(text.trim())
+  if (!match) return null
+  const [, userText, hostText = '', parameters = '', headerText = ''] = match
+  const host = toHost(hostText)
+  const user = userText === undefined ? null : toSipUser(decode(userText))
+  const transport = toTransport(parameters)
+  const headers = toHeaders(headerText)
+  if (host === null || (userText !== undefined && user === null)) return null
+  if (transport === 'unknown' || headers === null) return null
+  return { user, host, transport, headers }
+}
+
+function toTransport(parameters: string): SipUri['transport'] | 'unknown' {
+  if (parameters === '') return null
+  const match = /^;transport=(udp|tcp|tls)$/i.exec(parameters)
+  return match ? (match[1]?.toLowerCase() as 'udp' | 'tcp' | 'tls') : 'unknown'
+}
+
+// Custom headers only as X-Name with plain values (freeswitch.md 6.5): anything else could set a channel variable.
+function toHeaders(text: string): SipUri['headers'] | null {
+  if (text === '') return []
+  const headers = text.split('&').map((pair) => {
+    const [, name, value] = /^([^=]+)=(.*)$/.exec(pair) ?? []
+    return { name: name ?? '', value: decode(value ?? '') }
+  })
+  const plain = headers.every(
+    ({ name, value }) => /^X-[A-Za-z0-9-]{1,60}$/i.test(name) && /^[A-Za-z0-9 _.+@:/-]{0,255}$/.test(value),
+  )
+  return plain ? headers : null
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return '\0' // no checked form has it, so the URI is refused
+  }
+}
