@@ -18,7 +18,8 @@ const order = [
   ['event-socket'],
   ['platform'],
   ['db'],
-  ['env', 'errors', 'log', 'secrets', 'dialplan-action', 'sip-uri'],
+  ['dialplan-action'],
+  ['env', 'errors', 'log', 'secrets', 'sip-uri'],
 ]
 const source = resolve(import.meta.dirname, '../src')
 const roomOf = (path: string) => relative(source, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''
