@@ -40,6 +40,9 @@ const Schema = v.object({
   PORT: v.optional(portText, '3000'),
   SWITCH_HOST: v.optional(v.pipe(v.string(), v.nonEmpty()), '127.0.0.1'),
   SWITCH_PORT: v.optional(portText, '3001'),
+  SWITCH_URL: v.optional(
+    v.pipe(v.string(), v.regex(/^https?:\/\/[A-Za-z0-9_.:[\]-]+$/, 'expected http://host:port')),
+  ),
   SWITCH_PASSWORD: v.optional(v.pipe(v.string(), v.nonEmpty('expected a password'))),
   DATABASE_URL: v.optional(v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, 'expected postgres://…'))),
   DATA_DIR: v.optional(v.pipe(v.string(), v.nonEmpty()), './data'),
@@ -61,7 +64,7 @@ const Schema = v.object({
 })
 
 /** Everything the environment decides, checked. */
-export type Env = Omit<ReturnType<typeof settle>, never>
+export type Env = ReturnType<typeof settle>
 
 /** Why a start is refused: one sentence that names the variable. */
 export type EnvProblem = { problem: string }
@@ -89,13 +92,21 @@ export function readEnv(variables: Record<string, string | undefined>): Env | En
 }
 
 function settle(env: v.InferOutput<typeof Schema>, regions: Region[]) {
-  const { PORT, PUBLIC_URL, ...rest } = env
+  const { PORT, PUBLIC_URL, SWITCH_URL, ...rest } = env
+  const switchHost = isAnyAddress(env.SWITCH_HOST) ? '127.0.0.1' : env.SWITCH_HOST
   return {
     ...rest,
     PORT,
     PUBLIC_URL: (PUBLIC_URL ?? `http://api.localhost:${PORT}`).replace(/\/+$/, ''),
+    /** How FreeSWITCH reaches the switch listener, for the audio that we hand it by URL. */
+    SWITCH_URL:
+      SWITCH_URL ?? `http://${switchHost.includes(':') ? `[${switchHost}]` : switchHost}:${env.SWITCH_PORT}`,
     regions,
   }
+}
+
+function isAnyAddress(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 function isLoopback(host: string): boolean {
