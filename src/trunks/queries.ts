@@ -1,0 +1,101 @@
+import { and, eq, getTableColumns, sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import type { Page } from '../db/rows.ts'
+import { accounts, sipTrunks, trunkRoutePrefixes, trunkSourceIps } from '../db/schema.ts'
+import type { Trunk } from './trunk.ts'
+
+/** The columns that make a `Trunk`, for any select from `sip_trunks`. */
+export const trunkColumns = {
+  ...getTableColumns(sipTrunks),
+  sourceIps: sql<string[]>`ARRAY(
+    SELECT abbrev(network) FROM sip_trunk_source_ips
+    WHERE trunk_id = sip_trunks.id ORDER BY position)`,
+  outboundRoutePrefixes: sql<string[]>`ARRAY(
+    SELECT prefix FROM sip_trunk_route_prefixes
+    WHERE trunk_id = sip_trunks.id AND prefix <> '' ORDER BY position)`,
+}
+
+/** A page of a carrier's trunks. */
+export const selectTrunks = (db: Db, carrierId: string, page: Page): Promise<Trunk[]> =>
+  db
+    .select(trunkColumns)
+    .from(sipTrunks)
+    .where(and(eq(sipTrunks.carrierId, carrierId), page.where))
+    .orderBy(...page.orderBy)
+    .limit(page.limit)
+
+/** A carrier's trunk, or null. */
+export async function trunkOfCarrier(db: Db, carrierId: string, id: string): Promise<Trunk | null> {
+  const [trunk] = await db
+    .select(trunkColumns)
+    .from(sipTrunks)
+    .where(and(eq(sipTrunks.id, id), eq(sipTrunks.carrierId, carrierId)))
+  return trunk ?? null
+}
+
+/** The trunk with an id, whoever its carrier is: for what switches ask. */
+export async function trunkById(db: Db, id: string): Promise<Trunk | null> {
+  const [trunk] = await db.select(trunkColumns).from(sipTrunks).where(eq(sipTrunks.id, id))
+  return trunk ?? null
+}
+
+/** Whether another `client_credentials` trunk of the platform has a user name. */
+export async function isClientUsernameTaken(db: Db, username: string, besideId: string): Promise<boolean> {
+  const found = await db
+    .select({ id: sipTrunks.id })
+    .from(sipTrunks)
+    .where(and(eq(sipTrunks.username, username), eq(sipTrunks.authenticationMode, 'client_credentials')))
+  return found.some(({ id }) => id !== besideId)
+}
+
+/** A trunk's own columns, without its lists and what the database sets. */
+export type TrunkRow = Omit<Trunk, 'seq' | 'createdAt' | 'updatedAt' | 'sourceIps' | 'outboundRoutePrefixes'>
+
+/** Stores a new trunk, without its lists. */
+export async function insertTrunkRow(db: Db, row: TrunkRow): Promise<void> {
+  await db.insert(sipTrunks).values(row)
+}
+
+/** Stores a changed trunk, without its lists. */
+export async function updateTrunkRow(db: Db, row: TrunkRow): Promise<void> {
+  await db
+    .update(sipTrunks)
+    .set({ ...row, updatedAt: new Date() })
+    .where(and(eq(sipTrunks.id, row.id), eq(sipTrunks.carrierId, row.carrierId)))
+}
+
+/** Replaces the source addresses of a trunk. */
+export async function replaceSourceIps(db: Db, trunkId: string, networks: readonly string[]): Promise<void> {
+  await db.delete(trunkSourceIps).where(eq(trunkSourceIps.trunkId, trunkId))
+  if (networks.length === 0) return
+  await db
+    .insert(trunkSourceIps)
+    .values(networks.map((network, position) => ({ trunkId, position, network })))
+}
+
+/** Replaces the route prefixes of a trunk; none is stored as the empty one, which every number begins with. */
+export async function replaceRoutePrefixes(
+  db: Db,
+  trunk: Pick<Trunk, 'id' | 'carrierId'>,
+  prefixes: readonly string[],
+): Promise<void> {
+  const stored = prefixes.length === 0 ? [''] : prefixes
+  await db.delete(trunkRoutePrefixes).where(eq(trunkRoutePrefixes.trunkId, trunk.id))
+  await db.insert(trunkRoutePrefixes).values(
+    stored.map((prefix, position) => ({
+      trunkId: trunk.id,
+      carrierId: trunk.carrierId,
+      position,
+      prefix,
+    })),
+  )
+}
+
+/** Deletes a trunk. Accounts dedicated to it share the carrier's trunks again; calls keep their rows. */
+export async function deleteTrunk(db: Db, trunk: Pick<Trunk, 'id' | 'carrierId'>): Promise<void> {
+  await db
+    .update(accounts)
+    .set({ sipTrunkId: null, updatedAt: new Date() })
+    .where(and(eq(accounts.sipTrunkId, trunk.id), eq(accounts.carrierId, trunk.carrierId)))
+  await db.delete(sipTrunks).where(and(eq(sipTrunks.id, trunk.id), eq(sipTrunks.carrierId, trunk.carrierId)))
+}
