@@ -1,0 +1,49 @@
+import type { callDirections, callStatuses } from '../db/schema.ts'
+
+/** Twilio's call statuses (contract section 7). */
+export type CallStatus = (typeof callStatuses)[number]
+/** Who began a call: somebody outside, the API, or a Dial. */
+export type CallDirection = (typeof callDirections)[number]
+
+/** Where a call's first TwiML comes from when it has none yet, and where it goes when a webhook fails. */
+export type Instructions = {
+  fallbackUrl?: string
+  fallbackMethod?: 'GET' | 'POST'
+  /** For an API call: how to place it (calls/place.ts). */
+  order?: Record<string, unknown>
+}
+
+/** A call that a switch runs, with what its next step needs. */
+export type RunningCall = {
+  id: string
+  carrierId: string
+  accountId: string
+  authTokenEncrypted: Uint8Array
+  sipTrunkId: string | null
+  direction: CallDirection
+  status: CallStatus
+  from: string
+  to: string
+  channelUuid: string
+  /** Number of the newest step. */
+  step: number
+  instructions: Instructions
+}
+
+/** The newest webhook request of a call, or the document that came without one. */
+export type WebhookStep = {
+  state: 'pending' | 'answered' | 'failed'
+  method: 'GET' | 'POST'
+  url: string
+  params: Record<string, string>
+  finalUrl: string | null
+  document: string | null
+  problem: string | null
+  /** Its process did not finish in time: another may ask again. */
+  expired: boolean
+  ageSeconds: number
+}
+
+/** Statuses that a call cannot leave any more. */
+export const isOver = (status: CallStatus): boolean =>
+  ['completed', 'busy', 'no-answer', 'failed', 'canceled'].includes(status)

@@ -1,0 +1,62 @@
+import * as v from 'valibot'
+import type { ChannelRecord } from '../calls/finish.ts'
+import { uuid } from './xml-fetch.ts'
+
+const Cdr = v.object({
+  variables: v.record(v.string(), v.unknown()),
+  switchname: v.optional(v.string(), ''),
+})
+
+/** Reads a mod_json_cdr body (freeswitch.md 8): a record of one channel, or why it is none. */
+export function readCdr(body: string): ChannelRecord | { problem: string } {
+  const parsed = parseJson(body)
+  const read = v.safeParse(Cdr, parsed)
+  if (!read.success) return { problem: `Expected a CDR of mod_json_cdr: ${read.issues[0].message}` }
+  const variable = (name: string) => text(read.output.variables[name])
+  const channelUuid = variable('uuid')
+  if (!uuid.test(channelUuid)) return { problem: 'The variable "uuid" of the CDR is not a UUID.' }
+  return {
+    channelUuid,
+    switchName: read.output.switchname,
+    startedAt: time(variable('start_uepoch')),
+    ringingAt: time(variable('progress_uepoch')) ?? time(variable('progress_media_uepoch')),
+    answeredAt: time(variable('answer_uepoch')),
+    endedAt: time(variable('end_uepoch')),
+    cause: variable('hangup_cause') || 'NORMAL_UNSPECIFIED',
+    sipStatus: sipStatus(variable),
+    record: parsed as Record<string, unknown>,
+  }
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+// encode-values (its default is on) leaves values percent-encoded; with it off they come as they are.
+function text(value: unknown): string {
+  if (typeof value !== 'string') return ''
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
+// Microseconds since 1970; 0 stands for never.
+function time(microseconds: string): Date | null {
+  return /^[1-9]\d{12,16}$/.test(microseconds) ? new Date(Number(microseconds) / 1000) : null
+}
+
+function sipStatus(variable: (name: string) => string): number | null {
+  const candidates = [
+    variable('sip_term_status'),
+    variable('sip_invite_failure_status'),
+    variable('proto_specific_hangup_cause').replace(/^sip:/, ''),
+  ]
+  const found = candidates.find((candidate) => /^[2-6]\d\d$/.test(candidate))
+  return found === undefined ? null : Number(found)
+}

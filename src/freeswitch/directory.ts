@@ -1,0 +1,28 @@
+import type { Platform } from '../platform.ts'
+import { decrypt } from '../secrets.ts'
+import { digestHash } from '../trunks/credentials.ts'
+import { clientTrunkByUsername } from '../trunks/queries.ts'
+import { element, notFoundDocument, param, printDocument } from './document.ts'
+import type { DigestFetch } from './xml-fetch.ts'
+
+/** The digest user of a `client_credentials` trunk. Both params are always there: without them FreeSWITCH accepts the
+ * user with no password at all (freeswitch.md 3.2). */
+export async function directoryDocument(platform: Platform, fetch: DigestFetch): Promise<string> {
+  if (!realmForm.test(fetch.realm) || !realmForm.test(fetch.domain)) return notFoundDocument
+  const trunk = await clientTrunkByUsername(platform.db, fetch.username)
+  if (!trunk?.passwordEncrypted || trunk.username === null) return notFoundDocument
+  const password = decrypt(platform.keys, `sip_trunks:${trunk.id}`, trunk.passwordEncrypted)
+  const user = element('user', { id: trunk.username }, [
+    element('params', {}, [
+      param('a1-hash', digestHash(trunk.username, fetch.realm, password)),
+      param('allow-empty-password', 'false'),
+    ]),
+    element('variables', {}, [
+      element('variable', { name: 'user_context', value: 'inbound' }),
+      element('variable', { name: 'trunk_id', value: trunk.id }),
+    ]),
+  ])
+  return printDocument('directory', [element('domain', { name: fetch.domain }, [user])])
+}
+
+const realmForm = /^[A-Za-z0-9.:[\]-]{1,253}$/

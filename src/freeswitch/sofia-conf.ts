@@ -1,0 +1,159 @@
+import { profile } from '../dialplan-action.ts'
+import type { Platform } from '../platform.ts'
+import { decrypt } from '../secrets.ts'
+import { regionOfSwitch } from '../switches/region.ts'
+import { realm } from '../trunks/credentials.ts'
+import { type Gateway, toGateway } from '../trunks/gateway.ts'
+import { gatewayTrunk, gatewayTrunks } from '../trunks/queries.ts'
+import type { Trunk } from '../trunks/trunk.ts'
+import {
+  type Element,
+  element,
+  type Global,
+  notFoundDocument,
+  param,
+  print,
+  printClosing,
+  printDocument,
+  printOpening,
+} from './document.ts'
+import { type SofiaFetch, uuid } from './xml-fetch.ts'
+
+/** `sofia.conf`: for `gateway=` that gateway alone, whose cost does not depend on how many there are; else the profile
+ * with the gateways of the switch's region, in pieces, so that thousands do not hold the event loop. */
+export async function sofiaDocument(
+  platform: Platform,
+  fetch: SofiaFetch,
+): Promise<string | AsyncIterable<string>> {
+  if (fetch.profile !== null && fetch.profile !== profile) return notFoundDocument
+  const region = await regionOfSwitch(platform, fetch)
+  if (fetch.gateway === null || fetch.gateway === '_all_') return wholeDocument(platform, region)
+  const trunk =
+    uuid.test(fetch.gateway) && region !== null
+      ? await gatewayTrunk(platform.db, region, fetch.gateway)
+      : null
+  return printDocument('configuration', [
+    element('configuration', { name: 'sofia.conf' }, [
+      element('profiles', {}, [
+        element('profile', { name: profile }, [
+          element('gateways', {}, trunk === null ? [] : [gatewayElement(platform, trunk)]),
+        ]),
+      ]),
+    ]),
+  ])
+}
+
+const batch = 100
+
+async function* wholeDocument(platform: Platform, region: string | null): AsyncIterable<string> {
+  yield printOpening('document', { type: 'freeswitch/xml' }) +
+    printOpening('section', { name: 'configuration' })
+  yield printOpening('configuration', { name: 'sofia.conf', description: 'SIP' })
+  yield print(
+    element(
+      'global_settings',
+      {},
+      globalSettings.map(([name, value]) => param(name, value)),
+    ),
+  )
+  yield printOpening('profiles', {}) +
+    printOpening('profile', { name: profile }) +
+    printOpening('gateways', {})
+  if (region !== null) yield* gateways(platform, region)
+  yield printClosing('gateways')
+  yield print(
+    element(
+      'settings',
+      {},
+      profileSettings.map(([name, value]) => param(name, value)),
+    ),
+  )
+  yield ['profile', 'profiles', 'configuration', 'section', 'document'].map(printClosing).join('')
+}
+
+async function* gateways(platform: Platform, region: string): AsyncIterable<string> {
+  let after = '00000000-0000-0000-0000-000000000000'
+  for (;;) {
+    const trunks = await gatewayTrunks(platform.db, region, after, batch)
+    yield trunks.map((trunk) => print(gatewayElement(platform, trunk))).join('')
+    const last = trunks.at(-1)
+    if (last === undefined || trunks.length < batch) return
+    after = last.id
+  }
+}
+
+function gatewayElement(platform: Platform, trunk: Trunk): Element {
+  const { username, outboundHost, passwordEncrypted } = trunk
+  if (username === null || outboundHost === null || passwordEncrypted === null)
+    throw new Error(`The outbound_registration trunk ${trunk.id} has no credentials.`)
+  const password = decrypt(platform.keys, `sip_trunks:${trunk.id}`, passwordEncrypted)
+  return toElement(toGateway({ ...trunk, username, outboundHost }, password, platform.keys))
+}
+
+const toElement = ({ name, params, variables }: Gateway): Element =>
+  element('gateway', { name }, [
+    ...params.map(([key, value]) => param(key, value)),
+    element('variables', {}, variables.map(variableElement)),
+  ])
+
+const variableElement = ({ name, value, direction }: Gateway['variables'][number]): Element =>
+  element('variable', direction === 'both' ? { name, value } : { name, value, direction })
+
+const globalSettings: [string, string][] = [
+  ['log-level', '0'],
+  ['auto-restart', 'false'],
+  ['max-reg-threads', '8'],
+]
+
+// The settings that FreeSWITCH's own file has too, for when no server answers while it starts: a test holds the two
+// equal. Why each is there: freeswitch.md 2.7 B, 2.8, 3.2, 3.4, 3.5, 6.5.
+const profileSettings: [string, string | Global][] = [
+  ['user-agent-string', 'freeswitch-trunks'],
+  ['context', 'inbound'],
+  ['dialplan', 'XML'],
+  ['sip-ip', { global: 'sip_ip' }],
+  ['sip-port', { global: 'sip_port' }],
+  ['rtp-ip', { global: 'rtp_ip' }],
+  ['ext-sip-ip', { global: 'ext_sip_ip' }],
+  ['ext-rtp-ip', { global: 'ext_rtp_ip' }],
+  // The dialplan decides who is let in and challenges who is not known.
+  ['auth-calls', 'false'],
+  ['challenge-realm', realm],
+  ['force-register-domain', realm],
+  ['force-register-db-domain', realm],
+  // Else one tenant's credentials register as another tenant.
+  ['inbound-reg-force-matching-username', 'true'],
+  ['inbound-reg-in-new-thread', 'true'],
+  ['max-registrations-per-extension', '5'],
+  ['multiple-registrations', 'contact'],
+  ['log-auth-failures', 'true'],
+  // Else a SIP MESSAGE runs commands, and a REFER dials.
+  ['enable-chat', 'false'],
+  ['disable-transfer', 'true'],
+  ['manage-presence', 'false'],
+  ['send-message-query-on-register', 'false'],
+  ['send-display-update', 'false'],
+  ['pass-callee-id', 'false'],
+  // Else playback stalls until the caller sends RTP.
+  ['rtp-timer-name', 'soft'],
+  ['inbound-codec-prefs', 'PCMU,PCMA'],
+  ['outbound-codec-prefs', 'PCMU,PCMA'],
+  ['inbound-codec-negotiation', 'generous'],
+  ['inbound-late-negotiation', 'false'],
+  ['dtmf-type', 'rfc2833'],
+  ['rfc2833-pt', '101'],
+  ['dtmf-duration', '2000'],
+  ['apply-nat-acl', 'nat.auto'],
+  ['aggressive-nat-detection', 'true'],
+  ['nat-options-ping', 'true'],
+  ['NDLB-force-rport', 'safe'],
+  ['local-network-acl', 'localnet.auto'],
+  // A far end that vanished ends the call by itself.
+  ['enable-timer', 'true'],
+  ['session-timeout', '1800'],
+  ['minimum-session-expires', '120'],
+  ['rtp-timeout-sec', '300'],
+  ['rtp-hold-timeout-sec', '1800'],
+  ['tls', 'false'],
+  ['shutdown-on-fail', 'true'],
+]

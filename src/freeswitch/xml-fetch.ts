@@ -1,0 +1,131 @@
+import type { Form } from './form.ts'
+
+/** What mod_xml_curl asks (freeswitch.md 1.2, 2.2, 3.1, 4.1). Every text in it is a claim, checked for form only. */
+export type XmlFetch = SofiaFetch | DigestFetch | DialplanFetch | { kind: 'other' }
+
+/** `sofia.conf`: whole, or one gateway's when FreeSWITCH runs `startgw`. */
+export type SofiaFetch = {
+  kind: 'sofia'
+  switchName: string
+  switchAddresses: string[]
+  profile: string | null
+  gateway: string | null
+}
+
+/** The digest user of a REGISTER or INVITE with credentials. */
+export type DigestFetch = { kind: 'digest'; username: string; realm: string; domain: string }
+
+/** A call that looks for its next actions. */
+export type DialplanFetch = {
+  kind: 'dialplan'
+  context: 'inbound' | 'twiml'
+  switchName: string
+  channelUuid: string
+  destination: string
+  toUser: string | null
+  callerId: string
+  /** The gateway that FreeSWITCH matched, and the request-URI parameters that may hold our secret (4.3). */
+  gateway: { id: string; parameters: string } | null
+  /** User name of a digest that FreeSWITCH has verified. */
+  username: string | null
+  sourceIp: string | null
+  answered: boolean
+  outcome: Outcome
+}
+
+/** How the last verb ended, as channel variables tell it (freeswitch.md 5). */
+export type Outcome = {
+  /** `<step>.<index>` of the verb that left the document, as we set it. */
+  at: string | null
+  digits: string | null
+  terminator: string | null
+  disposition: string | null
+  recordSeconds: number | null
+}
+
+/** A UUID in any case, as FreeSWITCH and Node print them. */
+export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Reads the fields of a request. What is not ours to answer is `other`; a problem is a field without which we cannot. */
+export function readFetch(form: Form): XmlFetch | { problem: string } {
+  switch (form.get('section')) {
+    case 'configuration':
+      return form.get('key_value') === 'sofia.conf' ? readSofia(form) : { kind: 'other' }
+    case 'directory':
+      return form.get('action') === 'sip_auth' ? readDigest(form) : { kind: 'other' }
+    case 'dialplan':
+      return readDialplan(form)
+    case undefined:
+      return { problem: 'The field "section" is missing.' }
+    default:
+      return { kind: 'other' }
+  }
+}
+
+function readSofia(form: Form): SofiaFetch {
+  const addresses = [form.get('FreeSWITCH-IPv4'), form.get('FreeSWITCH-IPv6'), form.get('hostname')]
+  return {
+    kind: 'sofia',
+    switchName: form.get('hostname') ?? '',
+    switchAddresses: addresses.filter((address) => address !== undefined),
+    profile: form.get('profile') ?? null,
+    gateway: form.get('gateway') ?? null,
+  }
+}
+
+function readDigest(form: Form): DigestFetch | { problem: string } {
+  const username = form.get('sip_auth_username') ?? form.get('user')
+  const domain = form.get('domain') ?? form.get('key_value')
+  if (!username || !domain) return { problem: 'The fields "user" and "domain" are missing.' }
+  return { kind: 'digest', username, domain, realm: form.get('sip_auth_realm') ?? domain }
+}
+
+function readDialplan(form: Form): XmlFetch | { problem: string } {
+  const context = form.get('Hunt-Context') ?? form.get('Caller-Context')
+  if (context !== 'inbound' && context !== 'twiml') return { kind: 'other' }
+  const channelUuid = form.get('Unique-ID')
+  if (channelUuid === undefined || !uuid.test(channelUuid))
+    return { problem: 'The field "Unique-ID" is not a UUID.' }
+  return {
+    kind: 'dialplan',
+    context,
+    switchName: form.get('hostname') ?? '',
+    channelUuid,
+    destination: form.get('Hunt-Destination-Number') ?? form.get('Caller-Destination-Number') ?? '',
+    toUser: form.get('variable_sip_to_user') ?? null,
+    callerId: form.get('Hunt-Caller-ID-Number') ?? form.get('Caller-Caller-ID-Number') ?? '',
+    gateway: readGateway(form),
+    username: readUsername(form),
+    sourceIp: form.get('variable_sip_network_ip') ?? form.get('Hunt-Network-Addr') ?? null,
+    answered: isAnswered(form),
+    outcome: readOutcome(form),
+  }
+}
+
+function readGateway(form: Form): DialplanFetch['gateway'] {
+  const id = form.get('variable_sip_gateway')
+  if (id === undefined || !uuid.test(id)) return null
+  return { id, parameters: form.get('variable_sip_req_params') ?? '' }
+}
+
+// An address list of FreeSWITCH's own would also set sip_authorized, without any digest: we use none.
+function readUsername(form: Form): string | null {
+  const proven = form.get('variable_sip_authorized') === 'true' && !form.has('variable_sip_acl_authed_by')
+  return proven ? (form.get('variable_sip_auth_username') ?? null) : null
+}
+
+function isAnswered(form: Form): boolean {
+  const time = form.get('Hunt-Channel-Answered-Time') ?? form.get('Caller-Channel-Answered-Time') ?? '0'
+  return time !== '0' || form.get('Answer-State') === 'answered'
+}
+
+function readOutcome(form: Form): Outcome {
+  const seconds = form.get('variable_record_seconds')
+  return {
+    at: form.get('variable_twiml_at') ?? null,
+    digits: form.get('variable_digits') ?? null,
+    terminator: form.get('variable_read_terminator_used') ?? null,
+    disposition: form.get('variable_originate_disposition') ?? null,
+    recordSeconds: seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : null,
+  }
+}

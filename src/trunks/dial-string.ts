@@ -1,0 +1,32 @@
+import { gatewayEndpoint, hostEndpoint } from '../dialplan-action.ts'
+import { meaningOf, nationalFormat, stored } from '../numbers/e164.ts'
+import { toDialledNumber, toHost } from '../sip-uri.ts'
+import type { Trunk } from './trunk.ts'
+
+type Dialling = Pick<Trunk, 'outboundDialStringPrefix' | 'outboundNationalDialing' | 'outboundPlusPrefix'>
+
+/** The number as a trunk dials it (contract section 7): `+` if it wants one, then its prefix, then the number, in
+ * national format if it wants that. Never two `+`; a short code stays as it is apart from the prefix. */
+export function numberPart(trunk: Dialling, destination: string): string {
+  const meaning = meaningOf(destination, null)
+  const national = trunk.outboundNationalDialing && meaning.kind === 'e164'
+  const digits = national ? nationalFormat(meaning.number) : stored(destination)
+  const prefix = trunk.outboundDialStringPrefix ?? ''
+  const plus = trunk.outboundPlusPrefix && meaning.kind === 'e164' ? '+' : ''
+  return `${plus}${prefix}${digits}`.replace(/^\++/, '+')
+}
+
+/** What FreeSWITCH dials to reach a number through a trunk (specification, "Outbound Dial String Construction"): its
+ * gateway, its host, or the contact that its client registered (null: not registered). Null when there is no such way. */
+export function endpoint(
+  trunk: Dialling & Pick<Trunk, 'id' | 'authenticationMode' | 'outboundHost' | 'outboundProxy'>,
+  destination: string,
+  contact: string | null,
+): string | null {
+  const number = toDialledNumber(numberPart(trunk, destination))
+  if (number === null) return null
+  if (trunk.authenticationMode === 'outbound_registration') return gatewayEndpoint(trunk.id, number)
+  const host = toHost(trunk.outboundHost ?? contact ?? '')
+  const proxy = trunk.outboundProxy === null ? null : toHost(trunk.outboundProxy)
+  return host === null ? null : hostEndpoint(number, host, proxy)
+}
