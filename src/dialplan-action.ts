@@ -1,4 +1,4 @@
-import type { DialledNumber, Host, SipUri } from './sip-uri.ts'
+import type { DialledNumber, Host, SipUri, SipUser } from './sip-uri.ts'
 
 // The only place where the data of a dialplan action, a dial string or a channel variable is put together. What goes in
 // is an own identifier or a checked part (sip-uri.ts), never a text that a customer or a caller wrote: there is no
@@ -34,10 +34,42 @@ export const respond = (code: number): Action =>
 export const hangUp = (cause = 'NORMAL_CLEARING'): Action => action('hangup', word(cause))
 /** Plays files, one after the other, as one stream. */
 export const play = (files: readonly string[]): Action => action('playback', stream(files))
+/** Plays files as one stream, so many times; no file is no action. */
+export function playTimes(files: readonly string[], times: number): Action[] {
+  if (files.length === 0) return []
+  return [times === 1 ? play(files) : action('loop_playback', `+${integer(times)} ${stream(files)}`)]
+}
+/** A beep of half a second, as a file. */
+export const beep = 'tone_stream://%(500,0,1000)'
 /** Milliseconds of silence that keep RTP going, as `sleep` does not. */
 export const silence = (milliseconds: number): string => `silence_stream://${integer(milliseconds)}`
 /** Hunts the dialplan again in context `twiml`: FreeSWITCH asks us for the next part of that call's TwiML. */
 export const comeBack = (callId: string): Action => action('transfer', `${word(callId)} XML twiml`)
+/** Asks the same from within an application that must not lose the channel, and returns when that part is done. */
+export const comeBackWithin = (callId: string): Action =>
+  action('execute_extension', `${word(callId)} XML twiml`)
+/** Waits milliseconds without media: on an unanswered call nothing is signalled. */
+export const sleep = (milliseconds: number): Action => action('sleep', String(integer(milliseconds)))
+/** Forgets keys that were pressed before now. */
+export const flushDigits = (): Action => action('flush_dtmf', '')
+/** Which keys end a recording or a playback; empty: none. */
+export const stopOnKeys = (keys: string): Action =>
+  action('set', `playback_terminators=${keys === '' ? 'none' : key(keys)}`)
+/** Sends DTMF (`w` waits half a second, `W` a second) and waits until all of it was heard. */
+export const sendDigits = (digits: string): Action[] => [
+  action('send_dtmf', dtmf(digits)),
+  play([silence(dtmfMilliseconds(digits))]),
+]
+/** The caller ID that the legs of a bridge show: a number or a SIP user. */
+export const callerId = (number: DialledNumber | SipUser): Action =>
+  action('set', `effective_caller_id_number=${matching(number, /^[A-Za-z0-9._+*#-]{1,64}$/)}`)
+/** What the caller hears while legs ring; null: what an unanswered call hears of itself, 180. */
+export const ringBack = (tone: string | null): Action =>
+  tone === null ? unset('ringback') : action('set', `ringback=${matching(tone, /^[%(),;.0-9]+$/)}`)
+/** Whether the caller's `*` ends a bridge. */
+export const endBridgeOnStar = (on: boolean): Action =>
+  on ? action('set', 'bridge_terminate_key=*') : unset('bridge_terminate_key')
+
 /** Ends the call after so many seconds from now, whatever it does then. */
 export const hangUpAfter = (seconds: number, cause = 'ALLOTTED_TIMEOUT'): Action =>
   action('sched_hangup', `+${integer(seconds)} ${word(cause)}`)
@@ -65,11 +97,29 @@ export const record = (url: string, maxSeconds: number, silenceSeconds: number):
 /** Records the whole call from here on to one of our own URLs. */
 export const recordSession = (url: string): Action => action('record_session', `http_cache://${ownUrl(url)}`)
 
-/** Rings all legs at once and joins the first that answers. */
-export function bridge(legs: readonly Leg[]): Action {
+/** Ends the recording of the call that goes to that URL. */
+export const stopRecordSession = (url: string): Action =>
+  action('stop_record_session', `http_cache://${ownUrl(url)}`)
+
+/** Rings all legs at once, or one after the other, and joins the first that answers. */
+export function bridge(legs: readonly Leg[], order: 'at once' | 'in turn' = 'at once'): Action {
   if (legs.length === 0) throw new Error('A bridge needs a leg.')
-  return action('bridge', legs.map(writeLeg).join(','))
+  return action('bridge', legs.map(writeLeg).join(order === 'at once' ? ',' : '|'))
 }
+
+/** Leg variables: the leg is hung up so many seconds after its answer. */
+export const legHangsUpAfter = (seconds: number): Record<string, string> => ({
+  execute_on_answer_limit: `sched_hangup +${integer(seconds)} ALLOTTED_TIMEOUT`,
+})
+/** Leg variables: these digits are sent once the leg answers. */
+export const legSendsDigits = (digits: string): Record<string, string> => ({
+  execute_on_answer_digits: `send_dtmf ${dtmf(digits)}`,
+})
+/** Leg variables: once answered the leg runs that call's TwiML, and is joined when it is through and still there. */
+export const legRunsFirst = (callId: string): Record<string, string> => ({
+  group_confirm_key: 'exec',
+  group_confirm_file: `execute_extension ${word(callId)} XML twiml`,
+})
 
 /** A leg as bridge and originate read it: `[a=b,c=d]endpoint`. */
 export function writeLeg(leg: Leg): string {
@@ -107,8 +157,12 @@ const action = (application: string, data: string): Action => ({ application, da
 
 const word = (text: string) => matching(text, /^[A-Za-z0-9_-]+$/)
 const plain = (text: string) => matching(text, /^[A-Za-z0-9_.:@+,=/ -]*$/)
-const dialValue = (text: string) => matching(text, /^[A-Za-z0-9_.:@+/ -]*$/)
+const dialValue = (text: string) => matching(text, /^[A-Za-z0-9_.:@+/*# -]*$/)
 const key = (text: string) => matching(text, /^[0-9*#]{1,12}$/)
+const dtmf = (text: string) => matching(text, /^[0-9*#wW]{1,99}$/)
+// FreeSWITCH plays a digit for 250 ms and waits 250 ms after it; the second on top is for its queue to start.
+const dtmfMilliseconds = (digits: string) =>
+  [...digits].reduce((sum, digit) => sum + (digit === 'W' ? 1000 : 500), 0) + 250
 const ownUrl = (text: string) => matching(text, /^https?:\/\/[A-Za-z0-9_.:[\]/-]+$/)
 const file = (text: string) =>
   matching(text, /^(silence_stream:\/\/\d+|tone_stream:\/\/[%(),0-9]+|https?:\/\/[A-Za-z0-9_.:[\]/-]+)$/)

@@ -1,0 +1,192 @@
+import {
+  type Action,
+  bridge,
+  endBridgeOnStar,
+  headerVariables,
+  legHangsUpAfter,
+  legRunsFirst,
+  legSendsDigits,
+  recordSession,
+  ringBack,
+  set,
+  callerId as showCallerId,
+  stopRecordSession,
+  unset,
+} from '../dialplan-action.ts'
+import { type DialledNumber, type SipUser, toDialledNumber, toSipUser } from '../sip-uri.ts'
+import type { Webhook } from '../webhooks/webhook.ts'
+import type { Element } from './document.ts'
+import { checkAttributes, choice, flag, integer, quote, type Reading, refuse, webhook } from './reading.ts'
+import { type RecordingOrder, readRecordingOrder, recordingAttributes } from './recording.ts'
+import { type RingTone, ringToneNames, ringTones } from './ring-tone.ts'
+import { goOn, leave, type Outcome, type Place, type Rules } from './rules.ts'
+import { readTargets, type Target } from './target.ts'
+
+/** `<Dial>`: rings others and joins the caller with the first that answers. */
+export type Dial = {
+  verb: 'Dial'
+  line: number
+  /** Null: the next verb follows. */
+  action: Webhook | null
+  /** Seconds that it rings. */
+  timeoutSeconds: number
+  /** Seconds that they may talk. */
+  timeLimitSeconds: number
+  callerId: DialledNumber | SipUser | null
+  hangupOnStar: boolean
+  /** The caller is answered only when somebody else answers. */
+  answerOnBridge: boolean
+  /** One after the other instead of all at once. */
+  sequential: boolean
+  ringTone: RingTone
+  recording: DialRecording | null
+  targets: readonly Target[]
+}
+
+/** What of a Dial is recorded. */
+export type DialRecording = RecordingOrder & {
+  from: 'answer' | 'ringing'
+  channels: 1 | 2
+  track: 'both' | 'inbound' | 'outbound'
+}
+
+/** The channel variables of one leg that follow from the document. `childCallId` is the leg's own call. */
+export function legVariables(dial: Dial, target: Target, childCallId: string): Record<string, string> {
+  return {
+    outbound_redirect_fatal: 'true',
+    ...legHangsUpAfter(dial.timeLimitSeconds),
+    ...(target.kind === 'sip' ? headerVariables(target.uri) : {}),
+    ...(target.kind === 'number' && target.sendDigits !== null ? legSendsDigits(target.sendDigits) : {}),
+    ...(target.whisper === null ? {} : legRunsFirst(childCallId)),
+  }
+}
+
+export const dial: Rules<Dial> = {
+  leaves: true,
+  read(element, reading) {
+    checkAttributes(reading, element, [...served, ...recordingAttributes], unserved)
+    const ringTone = choice(reading, element, 'ringTone', ringToneNames, 'automatic')
+    return {
+      verb: 'Dial',
+      line: element.line,
+      action: webhook(reading, element, 'action', 'method'),
+      timeoutSeconds: integer(reading, element, 'timeout', { least: 1, most: 600, otherwise: 30 }),
+      timeLimitSeconds: integer(reading, element, 'timeLimit', { least: 1, most: 86400, otherwise: 14400 }),
+      callerId: readCallerId(reading, element),
+      hangupOnStar: flag(reading, element, 'hangupOnStar', false),
+      answerOnBridge: flag(reading, element, 'answerOnBridge', false),
+      sequential: flag(reading, element, 'sequential', false),
+      ringTone: ringTone === 'automatic' ? 'us' : ringTone,
+      recording: readRecording(reading, element),
+      targets: readTargets(element, reading),
+    }
+  },
+  answers: ({ answerOnBridge }) => !answerOnBridge,
+  prompts: () => [],
+  write: (verb, place) => leave(place, writeDial(verb, place)),
+  after({ action }, { dial: outcome }) {
+    if (action === null) return goOn()
+    return { next: 'request', ...action, params: actionParams(outcome ?? { disposition: '' }) }
+  },
+}
+
+const served = (
+  'action method timeout timeLimit callerId hangupOnStar answerOnBridge sequential ringTone ' +
+  'record recordingTrack'
+).split(' ')
+const unserved = { callReason: [], referUrl: [], referMethod: [], events: [] }
+
+function readCallerId(reading: Reading, element: Element): Dial['callerId'] {
+  const text = element.attributes.get('callerId') ?? ''
+  if (text === '') return null
+  const read = toDialledNumber(text.replace(/[\s().-]/g, '')) ?? toSipUser(text)
+  if (read === null)
+    refuse(reading, element, `callerId of <Dial> must be a number or a SIP user, not ${quote(text)}.`)
+  return read
+}
+
+// `true` and `false` are what Dial's record was before it said from when.
+const recordValues = [
+  'do-not-record',
+  'record-from-answer',
+  'record-from-ringing',
+  'record-from-answer-dual',
+  'record-from-ringing-dual',
+  'true',
+  'false',
+] as const
+
+function readRecording(reading: Reading, element: Element): DialRecording | null {
+  const value = choice(reading, element, 'record', recordValues, 'do-not-record')
+  const order = readRecordingOrder(reading, element, 'do-not-trim')
+  const track = choice(reading, element, 'recordingTrack', ['both', 'inbound', 'outbound'], 'both')
+  if (value === 'do-not-record' || value === 'false') return null
+  const from = value.startsWith('record-from-ringing') ? 'ringing' : 'answer'
+  return { ...order, from, channels: value.endsWith('-dual') ? 2 : 1, track }
+}
+
+function writeDial(verb: Dial, place: Place): Action[] {
+  const { legs, callerId } = place.dial ?? { legs: [], callerId: null }
+  if (legs.length === 0) return [set('originate_disposition', 'NO_ROUTE_DESTINATION')]
+  const recording = writeRecording(verb.recording, place)
+  return [
+    ...bridgeVariables(verb, place),
+    ...(callerId === null ? [unset('effective_caller_id_number')] : [showCallerId(callerId)]),
+    ...recording.before,
+    bridge(legs, verb.sequential ? 'in turn' : 'at once'),
+    ...recording.after,
+  ]
+}
+
+// freeswitch.md 5.5: without the first two the call ends with the bridge. Early media would count as an answer: the
+// ring time would no longer hold and the first leg to send any would win, so it is not let through.
+function bridgeVariables(verb: Dial, { answered }: Place): Action[] {
+  return [
+    set('hangup_after_bridge', 'false'),
+    set('continue_on_fail', 'true'),
+    set('ignore_early_media', 'true'),
+    set('call_timeout', String(verb.timeoutSeconds)),
+    ringBack(answered ? ringTones[verb.ringTone] : null),
+    endBridgeOnStar(verb.hangupOnStar),
+  ]
+}
+
+function writeRecording(recording: DialRecording | null, { recordingUrl }: Place) {
+  if (recording === null) return { before: [], after: [] }
+  if (recordingUrl === undefined) throw new Error('A Dial that records needs a URL to upload to.')
+  return {
+    before: [
+      set('RECORD_STEREO', String(recording.channels === 2)),
+      set('RECORD_BRIDGE_REQ', String(recording.from === 'answer')),
+      set('RECORD_READ_ONLY', String(recording.track === 'inbound')),
+      set('RECORD_WRITE_ONLY', String(recording.track === 'outbound')),
+      recordSession(recordingUrl),
+    ],
+    after: [stopRecordSession(recordingUrl)],
+  }
+}
+
+function actionParams(outcome: NonNullable<Outcome['dial']>): Record<string, string> {
+  const { callSid, seconds, recording } = outcome
+  return {
+    DialCallStatus: dialCallStatus(outcome.disposition),
+    ...(callSid === undefined ? {} : { DialCallSid: callSid }),
+    ...(seconds === undefined ? {} : { DialCallDuration: String(seconds) }),
+    ...(recording === undefined ? {} : { RecordingUrl: recording.url }),
+  }
+}
+
+/** DialCallStatus for FreeSWITCH's `originate_disposition` (freeswitch.md 5.5 and 7). */
+export function dialCallStatus(disposition: string): DialCallStatus {
+  return statuses[disposition] ?? 'failed'
+}
+export type DialCallStatus = 'completed' | 'busy' | 'no-answer' | 'failed' | 'canceled'
+
+const statuses: Readonly<{ [disposition: string]: DialCallStatus }> = {
+  SUCCESS: 'completed',
+  USER_BUSY: 'busy',
+  NO_ANSWER: 'no-answer',
+  ALLOTTED_TIMEOUT: 'no-answer',
+  NO_USER_RESPONSE: 'no-answer',
+  ORIGINATOR_CANCEL: 'canceled',
+}

@@ -1,0 +1,33 @@
+import type { Webhook } from '../webhooks/webhook.ts'
+import type { Element } from './document.ts'
+import { choice, choices, type Reading, webhook } from './reading.ts'
+
+/** What becomes of a recording, as Record and Dial both say it. */
+export type RecordingOrder = {
+  trim: boolean
+  callback: Webhook | null
+  events: readonly RecordingEvent[]
+}
+export type RecordingEvent = (typeof recordingEvents)[number]
+export const recordingEvents = ['in-progress', 'completed', 'absent'] as const
+
+/** The attributes that `readRecordingOrder` reads. */
+export const recordingAttributes = [
+  'trim',
+  'recordingStatusCallback',
+  'recordingStatusCallbackMethod',
+  'recordingStatusCallbackEvent',
+]
+
+/** Reads those attributes; Record trims silence unless told not to, Dial only when told to. */
+export function readRecordingOrder(
+  reading: Reading,
+  element: Element,
+  trim: 'trim-silence' | 'do-not-trim',
+): RecordingOrder {
+  return {
+    trim: choice(reading, element, 'trim', ['trim-silence', 'do-not-trim'], trim) === 'trim-silence',
+    callback: webhook(reading, element, 'recordingStatusCallback', 'recordingStatusCallbackMethod'),
+    events: choices(reading, element, 'recordingStatusCallbackEvent', recordingEvents, ['completed']),
+  }
+}

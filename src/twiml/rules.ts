@@ -1,0 +1,75 @@
+import type { PromptSource } from '../audio/prompt.ts'
+import { type Action, comeBack, comeBackWithin, type Leg, set } from '../dialplan-action.ts'
+import type { DialledNumber, SipUser } from '../sip-uri.ts'
+import type { Method } from '../webhooks/webhook.ts'
+import type { Element } from './document.ts'
+import type { Reading } from './reading.ts'
+
+/** What a verb needs to be written and does not know itself. */
+export type Facts = {
+  callId: string
+  /** Number of the webhook request that brought the document. */
+  step: number
+  /** Whether the call was answered before this segment. */
+  answered: boolean
+  /** `whisper`: the document of a Dial's `<Number url>`, run on the called leg before it is joined. */
+  role: 'call' | 'whisper'
+  /** Our own URL of a prompt's audio. */
+  promptUrl: (source: PromptSource) => string
+  /** The legs of the Dial that the segment stops at; none: the Dial fails without ringing anybody. */
+  dial?: { legs: readonly Leg[]; callerId: DialledNumber | SipUser | null }
+  /** Our own URL to which FreeSWITCH uploads what the Record, or the Dial with `record`, takes. */
+  recordingUrl?: string
+}
+
+/** Facts at one verb: whether it is answered by now, and its index in the document. */
+export type Place = Facts & { index: number }
+
+/** What a verb did, as the channel variables and the calls' own records tell. Only the member of the verb that left is
+ * looked at. */
+export type Outcome = {
+  /** Gather: channel variable `digits`. */
+  digits?: string
+  dial?: {
+    /** Channel variable `originate_disposition`. */
+    disposition: string
+    /** The leg that was joined: its call's SID and how long they talked. */
+    callSid?: string
+    seconds?: number
+    recording?: Recorded
+  }
+  record?: Recorded & {
+    /** The key that ended it, `hangup` when the caller did, empty after silence or the longest time. */
+    endedBy: string
+  }
+}
+
+/** A recording as the action's parameters tell of it; 0 seconds when there was only silence. */
+export type Recorded = { sid: string; url: string; seconds: number }
+
+/** What comes after a verb. */
+export type Next =
+  | { next: 'continue' }
+  | { next: 'request'; url: string; method: Method; params: Record<string, string> }
+  | { next: 'end' }
+
+/** A verb as one thing: how it is read, whether it answers the call, how it is written, what comes after it. `leaves`:
+ * after it we are asked again, or the call ends. */
+export type Rules<Verb> = {
+  leaves: boolean
+  read(element: Element, reading: Reading): Verb
+  answers(verb: Verb): boolean
+  prompts(verb: Verb): readonly PromptSource[]
+  write(verb: Verb, place: Place): Action[]
+  after(verb: Verb, outcome: Outcome): Next
+}
+
+/** The ending of every verb that leaves and comes back: where it stands, what it does, and the way back to us. A
+ * whisper comes back as a subroutine: a transfer would take the leg out of the Dial that rings it. */
+export function leave(place: Place, actions: readonly Action[]): Action[] {
+  const back = place.role === 'whisper' ? comeBackWithin(place.callId) : comeBack(place.callId)
+  return [set('twiml_at', `${place.step}.${place.index}`), ...actions, back]
+}
+
+/** Nothing to ask: the next verb. */
+export const goOn = (): Next => ({ next: 'continue' })
