@@ -12,15 +12,15 @@ const order = [
   ['trunks'],
   ['accounts'],
   ['twiml'],
-  ['webhooks'],
   ['audio'],
+  ['webhooks'],
   ['numbers'],
   ['event-socket'],
   ['json-api'],
   ['platform'],
   ['db'],
   ['dialplan-action'],
-  ['env', 'errors', 'log', 'secrets', 'sip-uri'],
+  ['env', 'errors', 'log', 'secrets', 'sid', 'sip-uri'],
 ]
 const source = resolve(import.meta.dirname, '../src')
 const roomOf = (path: string) => relative(source, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''
