@@ -16,7 +16,7 @@ export type Demo = {
   trunkId: string
 }
 
-/** Creates a carrier with an account, a number and a trunk for calls from 127.0.0.2, or gives null when the database
+/** Creates a carrier with an account, a number and a trunk for calls from 192.0.2.1 (reserved for documentation, so that it meets nobody's own trunk), or gives null when the database
  * has a carrier already (contract section 1). */
 export async function createDemo({ db, keys, env }: Platform): Promise<Demo | null> {
   return db.transaction(async (tx) => {
@@ -29,7 +29,7 @@ export async function createDemo({ db, keys, env }: Platform): Promise<Demo | nu
     const account = await insertAccount(tx, keys, { carrierId: carrier.id, name: 'Demo Account' })
     const number = await insertPhoneNumber(tx, {
       carrierId: carrier.id,
-      number: '14155551234',
+      number: '12025550123',
       type: 'local',
       country: 'US',
     })
@@ -43,7 +43,7 @@ export async function createDemo({ db, keys, env }: Platform): Promise<Demo | nu
         authenticationMode: 'ip_address',
         region: env.regions[0]?.alias ?? '',
         inboundCountry: 'US',
-        sourceIps: ['127.0.0.2'],
+        sourceIps: ['192.0.2.1'],
       },
     )
     if (trunk.type === 'refused') throw new Error(JSON.stringify(trunk.issues))

@@ -7,6 +7,8 @@ export type CallDirection = (typeof callDirections)[number]
 
 /** Where a call's first TwiML comes from when it has none yet, and where it goes when a webhook fails. */
 export type Instructions = {
+  /** The first document of a call that did not arrive with one: an API call, or a leg that runs TwiML before it is joined. */
+  first?: { kind: 'webhook'; url: string; method: 'GET' | 'POST' } | { kind: 'document'; text: string }
   fallbackUrl?: string
   fallbackMethod?: 'GET' | 'POST'
   /** For an API call: how to place it (calls/place.ts). */

@@ -12,6 +12,8 @@ export type ChannelLife = {
   ringingAt: Date | null
   answeredAt: Date | null
   endedAt: Date | null
+  /** FreeSWITCH's own count of answered seconds (`billsec`). */
+  answeredSeconds: number | null
   cause: string
   sipStatus: number | null
 }
@@ -53,6 +55,23 @@ export async function endCall(db: Db, life: ChannelLife): Promise<EndedCall | nu
   return { id: call.id, ended: true }
 }
 
+/** Ends the legs of a call that are still open although its Dial is over: those that never became a channel get neither
+ * an event nor a CDR. A leg that did is completed by its own CDR, whenever that comes. */
+export async function endUnanswered(db: Db, parentId: string, disposition: string): Promise<void> {
+  const end = { answered: false, cause: disposition, sipStatus: null }
+  await db
+    .update(phoneCalls)
+    .set({
+      status: disposition === 'SUCCESS' ? 'canceled' : finalStatus(end, 'outbound-dial'),
+      duration: 0,
+      endedAt: new Date(),
+      updatedAt: new Date(),
+    })
+    .where(
+      and(eq(phoneCalls.parentCallId, parentId), isNull(phoneCalls.endedAt), isNull(phoneCalls.answeredAt)),
+    )
+}
+
 function ending(life: ChannelLife, direction: CallDirection) {
   const end = { answered: life.answeredAt !== null, cause: life.cause, sipStatus: life.sipStatus }
   const endedAt = life.endedAt ?? new Date()
@@ -60,8 +79,7 @@ function ending(life: ChannelLife, direction: CallDirection) {
     status: finalStatus(end, direction),
     sipResponseCode: sipStatusOf(end),
     hangupCause: life.cause,
-    duration:
-      life.answeredAt === null ? 0 : Math.round((endedAt.getTime() - life.answeredAt.getTime()) / 1000),
+    duration: life.answeredAt === null ? 0 : (life.answeredSeconds ?? secondsBetween(life.answeredAt, endedAt)),
     answeredAt: life.answeredAt,
     ringingAt: sql`coalesce(${phoneCalls.ringingAt}, ${life.ringingAt?.toISOString() ?? null}::timestamptz)`,
     endedAt,
@@ -69,6 +87,9 @@ function ending(life: ChannelLife, direction: CallDirection) {
     updatedAt: new Date(),
   }
 }
+
+const secondsBetween = (from: Date, to: Date) =>
+  Math.max(0, Math.floor((to.getTime() - from.getTime()) / 1000))
 
 // A call that was ended without its channel's own word (its switch lost it) learns it from the late CDR.
 async function complete(db: Db, id: string, life: ChannelLife): Promise<void> {

@@ -22,6 +22,7 @@ export function readCdr(body: string): ChannelRecord | { problem: string } {
     ringingAt: time(variable('progress_uepoch')) ?? time(variable('progress_media_uepoch')),
     answeredAt: time(variable('answer_uepoch')),
     endedAt: time(variable('end_uepoch')),
+    answeredSeconds: /^\d{1,9}$/.test(variable('billsec')) ? Number(variable('billsec')) : null,
     cause: variable('hangup_cause') || 'NORMAL_UNSPECIFIED',
     sipStatus: sipStatus(variable),
     record: parsed as Record<string, unknown>,

@@ -40,6 +40,8 @@ export type Outcome = {
   digits: string | null
   terminator: string | null
   disposition: string | null
+  /** Channel that a Dial joined. */
+  joinedUuid: string | null
   recordSeconds: number | null
 }
 
@@ -124,8 +126,11 @@ function readOutcome(form: Form): Outcome {
   return {
     at: form.get('variable_twiml_at') ?? null,
     digits: form.get('variable_digits') ?? null,
-    terminator: form.get('variable_read_terminator_used') ?? null,
+    terminator: form.get('variable_playback_terminator_used') ?? null,
     disposition: form.get('variable_originate_disposition') ?? null,
+    joinedUuid: readUuid(form.get('variable_bridge_uuid')),
     recordSeconds: seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : null,
   }
 }
+
+const readUuid = (text: string | undefined) => (text !== undefined && uuid.test(text) ? text : null)

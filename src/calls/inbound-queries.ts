@@ -1,0 +1,138 @@
+import { sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
+import type { Candidate, Step } from '../trunks/identify.ts'
+import type { Instructions } from './call.ts'
+import { type Arrival, type Found, type NumberCandidate, tailsOf } from './route-inbound.ts'
+
+/** Every trunk that an arriving call may belong to, with the active numbers of its carrier that end like the dialled one:
+ * one statement, each part of it on an index, whatever the number of trunks. */
+export async function findInbound(db: Db, arrival: Arrival): Promise<Found> {
+  const ip = arrival.sourceIp
+  const found = await rows<CandidateRow>(
+    db,
+    sql`
+    WITH candidate AS (
+      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'gateway_id' AS found_by, NULL::integer AS network_length,
+        EXISTS (SELECT 1 FROM sip_trunk_source_ips s WHERE s.trunk_id = t.id AND s.network >>= ${ip}::inet)
+        OR EXISTS (SELECT 1 FROM gateway_states g WHERE g.trunk_id = t.id AND g.network_ip = ${ip}::inet) AS at_its_address
+      FROM sip_trunks t
+      WHERE t.id = ${arrival.gateway?.id ?? null}::uuid AND t.authentication_mode = 'outbound_registration'
+      UNION ALL
+      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'client_identifier', NULL, false
+      FROM sip_trunks t
+      WHERE t.username = ${arrival.username}::text AND t.authentication_mode = 'client_credentials'
+      UNION ALL
+      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'source_ip', max(masklen(s.network)), false
+      FROM sip_trunk_source_ips s JOIN sip_trunks t ON t.id = s.trunk_id AND t.authentication_mode = 'ip_address'
+      WHERE s.network >>= ${ip}::inet
+      GROUP BY t.id
+    )
+    SELECT c.*, n.id AS number_id, n.number, n.account_id, n.voice_url, n.voice_method, n.voice_fallback_url,
+      n.voice_fallback_method, n.status_callback_url, n.status_callback_method, n.sip_domain,
+      a.name AS account_name, a.status AS account_status, encode(a.auth_token_encrypted, 'base64') AS auth_token
+    FROM candidate c
+    LEFT JOIN incoming_phone_numbers n
+      ON n.carrier_id = c.carrier_id AND n.status = 'active' AND n.number_tail = ANY(string_to_array(${tailsOf(arrival).join(' ')}, ' '))
+    LEFT JOIN accounts a ON a.id = n.account_id
+    ORDER BY c.seq`,
+  )
+  return groupByTrunk(found)
+}
+
+type CandidateRow = {
+  id: string
+  carrier_id: string
+  name: string
+  inbound_country: string | null
+  found_by: Candidate['foundBy']
+  network_length: number | null
+  at_its_address: boolean
+  number_id: string | null
+  number: string
+  account_id: string
+  account_name: string
+  account_status: 'enabled' | 'disabled'
+  auth_token: string
+  voice_url: string | null
+  voice_method: 'GET' | 'POST'
+  voice_fallback_url: string | null
+  voice_fallback_method: 'GET' | 'POST'
+  status_callback_url: string | null
+  status_callback_method: 'GET' | 'POST'
+  sip_domain: string | null
+}
+
+function groupByTrunk(found: readonly CandidateRow[]): Found {
+  const groups = new Map<string, Found[number]>()
+  for (const row of found) {
+    const key = `${row.id} ${row.found_by}`
+    const group = groups.get(key) ?? { candidate: toCandidate(row), numbers: [] }
+    groups.set(key, group)
+    if (row.number_id !== null) group.numbers.push(toNumberCandidate(row, row.number_id))
+  }
+  return [...groups.values()]
+}
+
+const toCandidate = (row: CandidateRow): Candidate => ({
+  foundBy: row.found_by,
+  id: row.id,
+  carrierId: row.carrier_id,
+  name: row.name,
+  inboundCountry: row.inbound_country,
+  networkLength: row.network_length,
+  atItsAddress: row.at_its_address,
+})
+
+const toNumberCandidate = (row: CandidateRow, id: string): NumberCandidate => ({
+  id,
+  number: row.number,
+  carrierId: row.carrier_id,
+  accountId: row.account_id,
+  accountName: row.account_name,
+  accountStatus: row.account_status,
+  authTokenEncrypted: Buffer.from(row.auth_token, 'base64'),
+  voiceUrl: row.voice_url,
+  voiceMethod: row.voice_method,
+  voiceFallbackUrl: row.voice_fallback_url,
+  voiceFallbackMethod: row.voice_fallback_method,
+  statusCallbackUrl: row.status_callback_url,
+  statusCallbackMethod: row.status_callback_method,
+  sipDomain: row.sip_domain,
+})
+
+/** What is stored of an inbound call when it is let in. */
+export type InboundCall = {
+  carrierId: string
+  accountId: string
+  sipTrunkId: string
+  incomingPhoneNumberId: string
+  from: string
+  to: string
+  channelUuid: string
+  switchName: string
+  statusCallbackUrl: string | null
+  statusCallbackMethod: 'GET' | 'POST'
+  instructions: Instructions
+  routeSteps: readonly Step[]
+}
+
+/** Stores a ringing call and so takes one of its trunk's channels, or gives null when none is left. The same channel
+ * arriving again (FreeSWITCH asked a second server) is the same call, with the step it has come to. */
+export async function admitInbound(db: Db, call: InboundCall): Promise<{ id: string; step: number } | null> {
+  const [admitted] = await rows<{ id: string; step: number }>(
+    db,
+    sql`
+    INSERT INTO phone_calls AS c (carrier_id, account_id, sip_trunk_id, incoming_phone_number_id, direction, status,
+      from_number, to_number, channel_uuid, switch_name, status_callback_url, status_callback_method, instructions,
+      route_steps, started_at, ringing_at)
+    SELECT ${call.carrierId}::uuid, ${call.accountId}::uuid, ${call.sipTrunkId}::uuid, ${call.incomingPhoneNumberId}::uuid,
+      'inbound', 'ringing', ${call.from}, ${call.to}, ${call.channelUuid}::uuid, ${call.switchName},
+      ${call.statusCallbackUrl}::text, ${call.statusCallbackMethod}, ${JSON.stringify(call.instructions)}::jsonb,
+      ${JSON.stringify(call.routeSteps)}::jsonb, now(), now()
+    WHERE EXISTS (SELECT 1 FROM phone_calls WHERE channel_uuid = ${call.channelUuid}::uuid)
+      OR trunk_has_channel(${call.sipTrunkId}::uuid)
+    ON CONFLICT (channel_uuid) DO UPDATE SET updated_at = now() WHERE c.carrier_id = ${call.carrierId}::uuid
+    RETURNING c.id, c.step`,
+  )
+  return admitted ?? null
+}

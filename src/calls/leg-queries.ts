@@ -1,0 +1,97 @@
+import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
+import { registrations } from '../db/schema.ts'
+import type { StatusCallback } from '../webhooks/webhook.ts'
+import type { Instructions, RunningCall } from './call.ts'
+
+/** What a Dial needs of its account: its dedicated trunk, and whether a number is an active one of its own. */
+export async function accountOfLeg(
+  db: Db,
+  accountId: string,
+  number: string,
+): Promise<{ sipTrunkId: string | null; owned: boolean }> {
+  const [account] = await rows<{ sip_trunk_id: string | null; owned: boolean }>(
+    db,
+    sql`SELECT a.sip_trunk_id, EXISTS (
+        SELECT 1 FROM incoming_phone_numbers n
+        WHERE n.carrier_id = a.carrier_id AND n.number_tail = right(${number}::text, 6) AND n.status = 'active'
+          AND n.number = ${number}::text AND n.account_id = a.id
+      ) AS owned
+      FROM accounts a WHERE a.id = ${accountId}::uuid`,
+  )
+  return { sipTrunkId: account?.sip_trunk_id ?? null, owned: account?.owned ?? false }
+}
+
+/** A leg as it is stored. `usable`: there is a way to ring it. */
+export type NewLeg = {
+  id: string
+  parent: RunningCall
+  sipTrunkId: string | null
+  from: string
+  to: string
+  channelUuid: string
+  routeSteps: unknown[]
+  callback: StatusCallback | null
+  instructions: Instructions
+  usable: boolean
+}
+
+/** Stores a leg and takes one of its trunk's channels; false when there is none or no way to ring it: the leg is then
+ * stored as failed. */
+export async function insertLeg(db: Db, leg: NewLeg): Promise<boolean> {
+  const { parent, callback } = leg
+  const [stored] = await rows<{ status: string }>(
+    db,
+    sql`
+    WITH way AS (SELECT ${leg.usable}::boolean AND trunk_has_channel(${leg.sipTrunkId}::uuid) AS open)
+    INSERT INTO phone_calls (id, carrier_id, account_id, sip_trunk_id, parent_call_id, direction, status, from_number,
+      to_number, channel_uuid, switch_name, instructions, route_steps, status_callback_url, status_callback_method,
+      status_callback_events, started_at, ended_at, duration, sip_response_code)
+    SELECT ${leg.id}::uuid, ${parent.carrierId}::uuid, ${parent.accountId}::uuid, ${leg.sipTrunkId}::uuid, ${parent.id}::uuid,
+      'outbound-dial', CASE WHEN open THEN 'initiated' ELSE 'failed' END, ${leg.from}, ${leg.to}, ${leg.channelUuid}::uuid,
+      p.switch_name, ${JSON.stringify(leg.instructions)}::jsonb, ${JSON.stringify(leg.routeSteps)}::jsonb,
+      ${callback?.url ?? null}::text, ${callback?.method ?? null}::text,
+      CASE WHEN ${callback !== null}::boolean THEN string_to_array(${callback?.events.join(',') ?? ''}, ',') END,
+      now(), CASE WHEN NOT open THEN now() END, CASE WHEN NOT open THEN 0 END, CASE WHEN NOT open THEN 503 END
+    FROM way, phone_calls p WHERE p.id = ${parent.id}::uuid
+    RETURNING status`,
+  )
+  return stored?.status === 'initiated'
+}
+
+/** Where the client of a `client_credentials` trunk can be reached: `host:port` of its newest registration, or null. */
+export async function contactOfClient(db: Db, trunkId: string): Promise<string | null> {
+  const [found] = await db
+    .select({ contact: registrations.contact, ip: registrations.networkIp, port: registrations.networkPort })
+    .from(registrations)
+    .where(and(eq(registrations.trunkId, trunkId), gt(registrations.expiresAt, new Date())))
+    .orderBy(desc(registrations.updatedAt))
+    .limit(1)
+  if (!found) return null
+  if (found.ip !== null && found.port !== null)
+    return `${found.ip.includes(':') ? `[${found.ip}]` : found.ip}:${found.port}`
+  return /@([^;>]+)/.exec(found.contact)?.[1] ?? null
+}
+
+/** The leg that a Dial joined, by its channel's UUID, and how long it was joined as far as is known by now. */
+export async function joinedLeg(
+  db: Db,
+  parentId: string,
+  channelUuid: string | null,
+): Promise<{ id: string; seconds: number; over: boolean } | null> {
+  const [leg] = await rows<{ id: string; seconds: number; over: boolean }>(
+    db,
+    sql`SELECT id, ended_at IS NOT NULL AS over,
+        coalesce(duration, floor(extract(epoch FROM now() - coalesce(answered_at, now()))))::integer AS seconds
+      FROM phone_calls WHERE parent_call_id = ${parentId}::uuid AND channel_uuid = ${channelUuid}::uuid`,
+  )
+  return leg ?? null
+}
+
+/** Legs of a call that have not ended, by their ids. */
+export const openLegs = (db: Db, parentId: string): Promise<{ id: string; answered: boolean }[]> =>
+  rows(
+    db,
+    sql`SELECT id, answered_at IS NOT NULL AS answered FROM phone_calls
+      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL`,
+  )

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto'
+import { toSid } from '../accounts/account.ts'
+import { type Leg, uriEndpoint } from '../dialplan-action.ts'
+import { meaningOf, nationalFormat, normalise, stored } from '../numbers/e164.ts'
+import type { Platform } from '../platform.ts'
+import { type DialledNumber, type SipUser, toDialledNumber, toSipUser } from '../sip-uri.ts'
+import { chooseTrunks } from '../trunks/choose.ts'
+import { endpoint } from '../trunks/dial-string.ts'
+import type { Trunk } from '../trunks/trunk.ts'
+import { type Dial, legVariables } from '../twiml/dial.ts'
+import type { Target } from '../twiml/target.ts'
+import { logProblem } from './ask.ts'
+import type { RunningCall } from './call.ts'
+import { endUnanswered } from './finish.ts'
+import { accountOfLeg, contactOfClient, insertLeg, joinedLeg } from './leg-queries.ts'
+
+/** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means
+ * that nobody could be rung; an error log says why. */
+export async function ringLegs(platform: Platform, call: RunningCall, dial: Dial) {
+  const account = await accountOfLeg(platform.db, call.accountId, stored(dial.callerId ?? ''))
+  const callerId = dial.callerId ?? toCallerId(call.direction === 'inbound' ? call.from : call.to)
+  if (dial.callerId !== null && !mayShow(call, dial.callerId, account.owned)) {
+    const message = `The callerId ${dial.callerId} is no active incoming phone number of the account.`
+    await logProblem(platform, call, 'dial.caller_id', message, { code: 21210, line: dial.line })
+    return { legs: [], callerId: null }
+  }
+  const legs: Leg[] = []
+  for (const target of dial.targets) {
+    const leg = await ringLeg(platform, call, {
+      dial,
+      target,
+      callerId,
+      dedicatedTrunkId: account.sipTrunkId,
+    })
+    if (leg !== null) legs.push(leg)
+  }
+  return { legs, callerId }
+}
+
+type Ringing = {
+  dial: Dial
+  target: Target
+  callerId: DialledNumber | SipUser | null
+  dedicatedTrunkId: string | null
+}
+
+// Somleng and Twilio: the caller's own number or one of the account's. What is no number passes (contract section 7).
+function mayShow(call: RunningCall, callerId: string, owned: boolean): boolean {
+  if (owned || meaningOf(callerId, null).kind === 'other') return true
+  return [call.from, call.to].some((number) => stored(number) === stored(callerId))
+}
+
+const toCallerId = (text: string) => toDialledNumber(text) ?? toSipUser(text)
+
+async function ringLeg(platform: Platform, call: RunningCall, ringing: Ringing): Promise<Leg | null> {
+  const { target, dial } = ringing
+  const way = await wayTo(platform, call, ringing)
+  const id = randomUUID()
+  const channelUuid = randomUUID()
+  const placed = await insertLeg(platform.db, {
+    id,
+    parent: call,
+    sipTrunkId: way.trunk?.id ?? null,
+    to: way.to,
+    from: ringing.callerId ?? '',
+    channelUuid,
+    routeSteps: way.steps,
+    callback: target.statusCallback,
+    instructions: target.whisper === null ? {} : { first: { kind: 'webhook', ...target.whisper } },
+    usable: way.endpoint !== null,
+  })
+  if (way.endpoint === null || !placed) {
+    const reason = way.endpoint === null ? way.problem : `The trunk "${way.trunk?.name}" has no channel left.`
+    await logProblem(platform, call, 'dial.no_route', `<Dial> could not ring ${way.to}. ${reason}`, {
+      code: 13224,
+      steps: way.steps,
+      line: dial.line,
+    })
+    return null
+  }
+  return {
+    endpoint: way.endpoint,
+    variables: {
+      ...legVariables(dial, target, id),
+      origination_uuid: channelUuid,
+      ...shownBy(way.trunk, ringing.callerId),
+    },
+  }
+}
+
+type Way = { to: string; trunk: Trunk | null; endpoint: string | null; problem: string; steps: unknown[] }
+
+async function wayTo(
+  platform: Platform,
+  call: RunningCall,
+  { target, dedicatedTrunkId }: Ringing,
+): Promise<Way> {
+  if (target.kind === 'sip') {
+    const { user, host } = target.uri
+    const to = `sip:${user === null ? '' : `${user}@`}${host}`
+    return { to, trunk: null, endpoint: uriEndpoint(target.uri), problem: '', steps: [] }
+  }
+  const to = normalise(target.number, null)
+  const { trunks, steps } = await chooseTrunks(
+    platform.db,
+    { carrierId: call.carrierId, sipTrunkId: dedicatedTrunkId },
+    to,
+  )
+  const [trunk] = trunks
+  const shown = steps.map(({ carrierId: _, ...step }) => step)
+  if (trunk === undefined)
+    return { to, trunk: null, endpoint: null, problem: 'No trunk can dial it.', steps: shown }
+  const contact =
+    trunk.authenticationMode === 'client_credentials' ? await contactOfClient(platform.db, trunk.id) : null
+  const way = endpoint(trunk, to, contact)
+  return {
+    to,
+    trunk,
+    endpoint: way,
+    problem: `The client of the trunk "${trunk.name}" is not registered.`,
+    steps: shown,
+  }
+}
+
+// The caller id as the trunk dials numbers: national, or with its plus (somleng.md 4.4).
+function shownBy(trunk: Trunk | null, callerId: string | null): Record<string, string> {
+  if (trunk === null || callerId === null) return {}
+  const meaning = meaningOf(callerId, null)
+  if (meaning.kind === 'other') return {}
+  const digits = trunk.outboundNationalDialing ? nationalFormat(meaning.number) : stored(meaning.number)
+  const plus = trunk.outboundPlusPrefix && !trunk.outboundNationalDialing ? '+' : ''
+  return { origination_caller_id_number: `${plus}${digits}` }
+}
+
+/** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. Legs that never became a
+ * channel get no CDR, so those that are still open are ended here. */
+export async function dialOutcome(
+  platform: Platform,
+  call: RunningCall,
+  disposition: string,
+  joinedUuid: string | null,
+) {
+  const joined = disposition === 'SUCCESS' ? await joinedLeg(platform.db, call.id, joinedUuid) : null
+  await endUnanswered(platform.db, call.id, disposition)
+  if (joined === null) return { disposition }
+  return { disposition, callSid: toSid('CA', joined.id), seconds: joined.seconds }
+}

@@ -1,0 +1,99 @@
+import { type Action, hangUp } from '../dialplan-action.ts'
+import type { Platform } from '../platform.ts'
+import type { Outcome } from '../twiml/rules.ts'
+import { after, type Verb } from '../twiml/verb.ts'
+import { apologise, askAgain, continueCall, runDocument, usableVerbs, wait } from './ask.ts'
+import { isOver, type RunningCall, type WebhookStep } from './call.ts'
+import { dialOutcome } from './legs.ts'
+import { markAnswered, runningCall } from './queries.ts'
+import { preamble } from './receive.ts'
+import { recordOutcome } from './recordings.ts'
+import { startOf } from './start.ts'
+import { claimExpiredStep } from './step-queries.ts'
+
+/** A call that comes back to context `twiml`: whose it claims to be, and how its last verb ended. */
+export type Returning = {
+  /** The call id that it was sent back to. */
+  destination: string
+  channelUuid: string
+  answered: boolean
+  outcome: {
+    at: string | null
+    digits: string | null
+    terminator: string | null
+    disposition: string | null
+    joinedUuid: string | null
+    recordSeconds: number | null
+  }
+}
+
+/** The next part of a call's TwiML, or null when the channel is not that call's: the channel's UUID, which no stranger
+ * knows, is the proof. The position is the channel's own (`twiml_at`), the step the database's: a newer step than the
+ * channel's is a document that the call was given meanwhile. */
+export async function nextPart(platform: Platform, returning: Returning): Promise<Action[] | null> {
+  if (!uuid.test(returning.destination)) return null
+  const found = await runningCall(platform.db, returning.destination, returning.channelUuid)
+  if (found === null) return null
+  const { call, current } = found
+  if (isOver(call.status)) return [...preamble, hangUp()]
+  if (returning.answered && (await markAnswered(platform.db, call.id))) call.status = 'in-progress'
+  const actions =
+    current === null ? await begin(platform, call) : await resume(platform, call, current, returning)
+  return [...preamble, ...actions]
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+async function begin(platform: Platform, call: RunningCall): Promise<Action[]> {
+  const { first } = call.instructions
+  return first === undefined ? [hangUp()] : continueCall(platform, call, startOf(call, first))
+}
+
+async function resume(
+  platform: Platform,
+  call: RunningCall,
+  current: WebhookStep,
+  returning: Returning,
+): Promise<Action[]> {
+  const { answered } = returning
+  if (current.state === 'pending') {
+    if (current.expired && (await claimExpiredStep(platform.db, call.id, call.step)))
+      return askAgain(platform, call, current)
+    return wait(call, current.ageSeconds)
+  }
+  const usable = usableVerbs(current)
+  if ('problem' in usable) return apologise(platform, call, current.url, usable.problem, answered)
+  const index = positionIn(returning.outcome.at, call.step)
+  if (index === null) return runDocument(platform, call, usable.verbs, 0, answered)
+  const verb = usable.verbs[index]
+  if (verb === undefined) return [hangUp()]
+  const next = after(verb, await outcomeOf(platform, call, verb, returning))
+  if (next.next === 'end') return [hangUp()]
+  if (next.next === 'continue') return runDocument(platform, call, usable.verbs, index + 1, answered)
+  const { url, method, params } = next
+  return continueCall(platform, call, startOf(call, { kind: 'webhook', url, method, params }))
+}
+
+async function outcomeOf(
+  platform: Platform,
+  call: RunningCall,
+  verb: Verb,
+  { outcome }: Returning,
+): Promise<Outcome> {
+  switch (verb.verb) {
+    case 'Gather':
+      return outcome.digits === null ? {} : { digits: outcome.digits }
+    case 'Dial':
+      return { dial: await dialOutcome(platform, call, outcome.disposition ?? '', outcome.joinedUuid) }
+    case 'Record':
+      return recordOutcome(platform, call, outcome)
+    default:
+      return {}
+  }
+}
+
+// `<step>.<index>`: an older step than the newest says nothing about the newest document.
+function positionIn(at: string | null, step: number): number | null {
+  const match = /^(\d{1,9})\.(\d{1,9})$/.exec(at ?? '')
+  return match && Number(match[1]) === step ? Number(match[2]) : null
+}

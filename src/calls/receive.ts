@@ -1,0 +1,152 @@
+import { isIP } from 'node:net'
+import { type Action, allowTransfers, disableExpansion, respond, set } from '../dialplan-action.ts'
+import type { Platform } from '../platform.ts'
+import { realm } from '../trunks/credentials.ts'
+import type { Step } from '../trunks/identify.ts'
+import { continueCall } from './ask.ts'
+import type { RunningCall } from './call.ts'
+import { admitInbound, findInbound } from './inbound-queries.ts'
+import { countUnidentified, insertErrorLog } from './log-queries.ts'
+import {
+  type Arrival,
+  type InboundRefusal,
+  type InboundRoute,
+  type NumberCandidate,
+  routeInbound,
+} from './route-inbound.ts'
+import { type DocumentSource, startOf } from './start.ts'
+
+/** An arriving call with the channel that it runs on. */
+export type ArrivingCall = Arrival & { channelUuid: string; switchName: string }
+
+/** Answers an inbound call with its first actions, by the specification's six steps: the call arrives, its trunk is
+ * identified, its number normalised and found, its TwiML fetched, its record made. */
+export async function receive(platform: Platform, arriving: ArrivingCall): Promise<Action[]> {
+  const { db, keys } = platform
+  const arrival = { ...arriving, sourceIp: toAddress(arriving.sourceIp) }
+  const route = routeInbound(arrival, await findInbound(db, arrival), keys)
+  if (route.kind === 'refusal') return refuse(platform, arrival, route.refusal, route.steps)
+  const admitted = await admitInbound(db, toRecord(arrival, route))
+  if (admitted === null) return refuse(platform, arrival, noChannel(route), route.steps)
+  const call = toRunningCall(admitted, arrival, route)
+  return [...preamble, ...(await continueCall(platform, call, startOf(call, toSource(route.number))))]
+}
+
+/** What stands before everything that a call is made to do (freeswitch.md 0.7, 5.1). */
+export const preamble: readonly Action[] = [disableExpansion(), allowTransfers()]
+
+type Route = Extract<InboundRoute, { kind: 'route' }>
+
+const toRecord = (arriving: ArrivingCall, { trunk, number, from, to, steps }: Route) => ({
+  carrierId: trunk.carrierId,
+  accountId: number.accountId,
+  sipTrunkId: trunk.id,
+  incomingPhoneNumberId: number.id,
+  from,
+  to,
+  channelUuid: arriving.channelUuid,
+  switchName: arriving.switchName,
+  statusCallbackUrl: number.statusCallbackUrl,
+  statusCallbackMethod: number.statusCallbackMethod,
+  instructions:
+    number.voiceFallbackUrl === null
+      ? {}
+      : { fallbackUrl: number.voiceFallbackUrl, fallbackMethod: number.voiceFallbackMethod },
+  routeSteps: steps.filter(({ carrierId }) => carrierId === trunk.carrierId),
+})
+
+function toRunningCall(
+  admitted: { id: string; step: number },
+  arriving: ArrivingCall,
+  route: Route,
+): RunningCall {
+  const record = toRecord(arriving, route)
+  return {
+    ...admitted,
+    carrierId: record.carrierId,
+    accountId: record.accountId,
+    authTokenEncrypted: route.number.authTokenEncrypted,
+    sipTrunkId: record.sipTrunkId,
+    direction: 'inbound',
+    status: 'ringing',
+    from: record.from,
+    to: record.to,
+    channelUuid: record.channelUuid,
+    instructions: record.instructions,
+  }
+}
+
+// voice_url wins when both are set (contract section 7); routeInbound has seen to it that one is.
+function toSource({ voiceUrl, voiceMethod, sipDomain, number }: NumberCandidate): DocumentSource {
+  return voiceUrl === null
+    ? { kind: 'sip-domain', number, domain: sipDomain ?? '' }
+    : { kind: 'webhook', url: voiceUrl, method: voiceMethod }
+}
+
+function noChannel({ trunk, number, to }: Route): InboundRefusal {
+  const message = `The trunk "${trunk.name}" has as many calls as its max_channels allows; the call to ${to} was refused.`
+  return { kind: 'no-channel', code: 503, message, trunk, accountId: number.accountId }
+}
+
+async function refuse(
+  platform: Platform,
+  arriving: ArrivingCall,
+  refusal: InboundRefusal,
+  steps: readonly Step[],
+): Promise<Action[]> {
+  const { sourceIp, destination, callerId, trunk } = { ...arriving, trunk: refusal.trunk }
+  platform.log.info(
+    { refusal: refusal.kind, sourceIp, trunkId: trunk?.id, channel: arriving.channelUuid },
+    'Call refused',
+  )
+  if (trunk === null) {
+    if (sourceIp !== null)
+      await countUnidentified(platform.db, sourceIp, {
+        destination,
+        caller_id: callerId,
+        reason: refusal.kind,
+      })
+  } else {
+    await insertErrorLog(platform.db, {
+      carrierId: trunk.carrierId,
+      accountId: refusal.accountId,
+      sipTrunkId: trunk.id,
+      callId: null,
+      type: `inbound_call.${refusal.kind.replaceAll('-', '_')}`,
+      message: refusal.message,
+      details: toDetails(
+        arriving,
+        refusal,
+        steps.filter(({ carrierId }) => carrierId === trunk.carrierId),
+      ),
+    })
+  }
+  return [disableExpansion(), ...(refusal.code === 407 ? challenge : [respond(refusal.code)])]
+}
+
+const toDetails = (
+  { sourceIp, destination, toUser, callerId, username }: ArrivingCall,
+  { code }: InboundRefusal,
+  steps: readonly Step[],
+) => ({
+  sip_code: code,
+  destination,
+  to_user: toUser,
+  caller_id: callerId,
+  source_ip: sourceIp,
+  username,
+  steps: steps.map(({ carrierId: _, ...step }) => step),
+})
+
+// The client repeats the INVITE with credentials as a new call; this one is no call that anybody wants a record of.
+const challenge: readonly Action[] = [
+  set('process_cdr', 'false'),
+  set('sip_challenge_realm', realm),
+  respond(407),
+]
+
+// Claims that are no address must not reach an inet cast. IPv4 inside IPv6 is the same caller.
+function toAddress(text: string | null): string | null {
+  const folded = text?.replace(/^::ffff:(?=\d+\.)/i, '') ?? null
+  return folded !== null && isIP(folded) !== 0 ? folded : null
+}

@@ -1,0 +1,95 @@
+import { type Context, Hono } from 'hono'
+import { basicAuth } from 'hono/basic-auth'
+import { bodyLimit } from 'hono/body-limit'
+import { receiveCdr } from '../calls/finish.ts'
+import { nextPart } from '../calls/next-part.ts'
+import { receive } from '../calls/receive.ts'
+import type { Platform } from '../platform.ts'
+import { readCdr } from './cdr.ts'
+import { directoryDocument } from './directory.ts'
+import { dialplanDocument, notFoundDocument } from './document.ts'
+import { readForm } from './form.ts'
+import { sofiaDocument } from './sofia-conf.ts'
+import { type DialplanFetch, readFetch, type XmlFetch } from './xml-fetch.ts'
+
+/** The switch listener's door: what FreeSWITCH asks and reports by HTTP (contract section 6). */
+export function freeswitch(platform: Platform): Hono {
+  const door = new Hono()
+  // When we cannot answer, FreeSWITCH is to ask the next binding: any status but 200 makes it do so, while "not found"
+  // would be taken for an answer (freeswitch.md 1.4).
+  door.onError((error, c) => {
+    platform.log.error({ err: error, path: c.req.path }, 'A request of the switch could not be answered')
+    return c.text('The request could not be answered now.\n', 503)
+  })
+  if (platform.env.SWITCH_PASSWORD !== undefined) {
+    const credentials = basicAuth({ username: 'freeswitch', password: platform.env.SWITCH_PASSWORD })
+    door.use('/xml', credentials)
+    door.use('/cdr', credentials)
+  }
+  door.post('/xml', limit(1024 * 1024), async (c) => {
+    const form = readForm(await c.req.text())
+    if ('problem' in form) return c.text(`${form.problem}\n`, 400)
+    const fetch = readFetch(form)
+    if ('problem' in fetch) return c.text(`${fetch.problem}\n`, 400)
+    return send(c, await inTime(answer(platform, fetch)))
+  })
+  door.post('/cdr', limit(4 * 1024 * 1024), async (c) => {
+    const cdr = readCdr(await c.req.text())
+    if ('problem' in cdr) return c.text(`${cdr.problem}\n`, 400)
+    await receiveCdr(platform.db, cdr)
+    return c.text('Stored.\n')
+  })
+  return door
+}
+
+const limit = (maxSize: number) =>
+  bodyLimit({ maxSize, onError: (c) => c.text(`The body is over ${maxSize} bytes.\n`, 413) })
+
+async function answer(platform: Platform, fetch: XmlFetch): Promise<string | AsyncIterable<string>> {
+  switch (fetch.kind) {
+    case 'sofia':
+      return sofiaDocument(platform, fetch)
+    case 'digest':
+      return directoryDocument(platform, fetch)
+    case 'dialplan':
+      return dialplan(platform, fetch)
+    case 'other':
+      return notFoundDocument
+  }
+}
+
+async function dialplan(platform: Platform, fetch: DialplanFetch): Promise<string> {
+  const actions =
+    fetch.context === 'inbound' ? await receive(platform, fetch) : await nextPart(platform, fetch)
+  return actions === null ? notFoundDocument : dialplanDocument(fetch.context, actions)
+}
+
+// FreeSWITCH's own limit for a dialplan fetch is 4 s (freeswitch-conf), and it asks nobody else before that.
+const mostMilliseconds = 3500
+
+async function inTime<Value>(answering: Promise<Value>): Promise<Value> {
+  const late = AbortSignal.timeout(mostMilliseconds)
+  return Promise.race([
+    answering,
+    new Promise<never>((_, reject) =>
+      late.addEventListener('abort', () => reject(new Error('No answer in time.'))),
+    ),
+  ])
+}
+
+function send(c: Context, document: string | AsyncIterable<string>): Response {
+  c.header('Content-Type', 'text/xml; charset=utf-8')
+  return c.body(typeof document === 'string' ? document : toStream(document))
+}
+
+function toStream(pieces: AsyncIterable<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  const iterator = pieces[Symbol.asyncIterator]()
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await iterator.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+  })
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import { join } from 'node:path'
+import { createAdaptorServer } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { createApp } from './app.ts'
+import { type Database, openEmbedded, openPostgres } from './db/connect.ts'
+import { type Env, readEnv } from './env.ts'
+import { createLog } from './log.ts'
+import type { Platform } from './platform.ts'
+import { deriveKeys } from './secrets.ts'
+import { startWork } from './work.ts'
+
+const env = readEnv(process.env)
+if ('problem' in env) {
+  console.error(env.problem)
+  process.exit(1)
+}
+await start(env).catch((error: Error) => {
+  console.error(`The server could not start: ${error.message}`)
+  process.exit(1)
+})
+
+async function start(env: Env) {
+  const log = createLog(env.LOG_LEVEL)
+  const database = await open(env)
+  await database.migrate()
+  const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
+  const platform: Platform = { db: database.db, database, env, keys, log }
+  const { publicApp, switchApp } = createApp(platform)
+  const work = await startWork(platform)
+  const listeners = [
+    await listen(publicApp, env.HOST, env.PORT),
+    await listen(switchApp, env.SWITCH_HOST, env.SWITCH_PORT),
+  ]
+  log.info({ public: `http://${env.HOST}:${env.PORT}`, switch: `http://${env.SWITCH_HOST}:${env.SWITCH_PORT}` }, 'Ready')
+  stopOnSignal(async () => {
+    await Promise.all(listeners.map(close))
+    await work.stop()
+    await database.close()
+    log.info('Stopped')
+  })
+}
+
+const open = (env: Env): Promise<Database> | Database =>
+  env.DATABASE_URL === undefined
+    ? openEmbedded(env.DATA_DIR === 'memory' ? 'memory' : join(env.DATA_DIR, 'postgres'))
+    : openPostgres(env.DATABASE_URL)
+
+// The embedded database and its key lie in one folder: whoever copies the one copies the other.
+async function keyIn(dataDir: string): Promise<Buffer> {
+  if (dataDir === 'memory') return randomBytes(32)
+  const file = join(dataDir, 'encryption-key')
+  await mkdir(dataDir, { recursive: true })
+  await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 }).catch((error) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+  return Buffer.from(await readFile(file, 'utf8'), 'base64')
+}
+
+// FreeSWITCH opens a connection for each fetch, so many may wait to be accepted at once.
+const backlog = 1024
+
+function listen(app: Hono, host: string, port: number): Promise<Server> {
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new Error(`${host}:${port} is in use by another program.`) : error),
+    )
+    server.listen({ host, port, backlog }, () => resolve(server))
+  })
+}
+
+const mostMillisecondsToStop = 4000
+
+function stopOnSignal(stop: () => Promise<void>) {
+  let stopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (stopping) return
+      stopping = true
+      setTimeout(() => process.exit(1), mostMillisecondsToStop).unref()
+      stop().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      )
+    })
+}
+
+// Requests in flight are answered; connections that only wait are closed.
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+    setTimeout(() => server.closeAllConnections(), 2500).unref()
+  })
+}

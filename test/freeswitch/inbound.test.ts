@@ -1,0 +1,355 @@
+import { eq } from 'drizzle-orm'
+import type { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import { errorLogs, phoneCalls, unidentifiedSources } from '../../src/db/schema.ts'
+import type { Platform } from '../../src/platform.ts'
+import { nameFor } from '../../src/secrets.ts'
+import type { Trunk } from '../../src/trunks/trunk.ts'
+import { actionsOf, capturedCdr, capturedFetch, post } from '../support/fetches.ts'
+import { createTestPlatform } from '../support/platform.ts'
+import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
+import { startWebhooks } from '../support/webhooks.ts'
+
+let platform: Platform
+let app: Hono
+let webhooks: Awaited<ReturnType<typeof startWebhooks>>
+let tenant: Tenant
+let listed: Trunk
+let client: Trunk
+let gateway: Trunk
+
+const documents = {
+  '/voice': '<Response><Say>Welcome to Acme Corp.</Say></Response>',
+  '/reject': '<Response><Reject reason="busy"/></Response>',
+  '/pause': '<Response><Pause length="2"/><Redirect>/voice</Redirect></Response>',
+  '/broken': '<Response><Say>Hello</Say><Enqueue/></Response>',
+  '/slow': '<Response><Hangup/></Response>',
+}
+
+beforeAll(async () => {
+  platform = await createTestPlatform()
+  app = createApp(platform).switchApp
+  webhooks = await startWebhooks(documents, { '/slow': 2200 })
+  tenant = await createTenant(platform)
+  listed = await createTrunk(platform, tenant, { name: 'Listed' })
+  client = await createTrunk(platform, tenant, {
+    name: 'Client',
+    authenticationMode: 'client_credentials',
+    username: 'icy-dream-4198',
+    password: 'secret',
+  })
+  gateway = await createTrunk(platform, tenant, {
+    name: 'Gateway',
+    authenticationMode: 'outbound_registration',
+    username: 'myuser',
+    password: 'mypassword',
+    outboundHost: 'pbx.example.com:5060',
+  })
+  await assignNumber(platform, tenant, '14155551234', { voiceUrl: webhooks.url('/voice') })
+  await assignNumber(platform, tenant, '18005550001', { voiceUrl: webhooks.url('/pause') })
+})
+afterAll(async () => {
+  await webhooks.close()
+  await platform.database.close()
+})
+
+const ask = async (body: string) => {
+  const response = await post(app, '/freeswitch/xml', body)
+  const text = await response.text()
+  expect(response.status, text).toBe(200)
+  return text
+}
+const callOn = async (channelUuid: string) => {
+  const [call] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
+  return call
+}
+const proof = () => `tok=${nameFor(platform.keys, 'contact', gateway.id)};transport=udp;gw=${gateway.id}`
+const uuids = { count: 0 }
+const freshUuid = () => `00000000-0000-4000-8000-${String(++uuids.count).padStart(12, '0')}`
+
+describe('the captured fetches', () => {
+  test('a listed source address reaches its webhook and hears it', async () => {
+    const document = await ask(capturedFetch('dialplan-inbound-source-ip'))
+    expect(actionsOf(document)).toEqual([
+      'set app_disable_expand_variables=true',
+      'set max_session_transfers=10000',
+      'set playback_terminators=none',
+      'answer',
+      expect.stringMatching(/^playback http:\/\/127\.0\.0\.1:3001\/freeswitch\/audio\/[0-9a-f]{32}\.wav$/),
+      'hangup NORMAL_CLEARING',
+    ])
+    expect(document).toContain('<context name="inbound">')
+    const call = await callOn('b9302242-cc63-43a0-a8a0-0f21eec96a9b')
+    expect(call).toMatchObject({
+      carrierId: tenant.carrier.id,
+      accountId: tenant.account.id,
+      sipTrunkId: listed.id,
+      direction: 'inbound',
+      status: 'ringing',
+      from: '+19175551234',
+      to: '+14155551234',
+    })
+    expect(webhooks.asked.at(-1)).toMatchObject({
+      method: 'POST',
+      path: '/voice',
+      fields: {
+        CallSid: `CA${call?.id.replaceAll('-', '')}`,
+        From: '+19175551234',
+        To: '+14155551234',
+        Direction: 'inbound',
+        AccountSid: `AC${tenant.account.id.replaceAll('-', '')}`,
+        CallStatus: 'ringing',
+        ApiVersion: '2010-04-01',
+        Caller: '+19175551234',
+        Called: '+14155551234',
+      },
+    })
+    expect(Object.keys(webhooks.asked.at(-1)?.fields ?? {})).toHaveLength(9)
+  })
+
+  test('its CDR completes the call, once', async () => {
+    for (let i = 0; i < 2; i++) {
+      const stored = await post(
+        app,
+        '/freeswitch/cdr?uuid=b9302242-cc63-43a0-a8a0-0f21eec96a9b',
+        capturedCdr('cdr-inbound-gather'),
+        'application/json',
+      )
+      expect(stored.status).toBe(200)
+    }
+    expect(await callOn('b9302242-cc63-43a0-a8a0-0f21eec96a9b')).toMatchObject({
+      status: 'completed',
+      duration: 2,
+      hangupCause: 'NORMAL_CLEARING',
+      sipResponseCode: 200,
+      answeredAt: new Date(1795382447155),
+      endedAt: new Date(1795382449535),
+    })
+  })
+
+  test('a digest user is its trunk, whatever its address', async () => {
+    const actions = actionsOf(await ask(capturedFetch('dialplan-inbound-digest-user')))
+    const call = await callOn('ec7dd82c-da16-44e9-abbd-8837c20e69da')
+    expect(call).toMatchObject({ sipTrunkId: client.id, from: 'icy-dream-4198', to: '+18005550001' })
+    expect(actions).toEqual([
+      'set app_disable_expand_variables=true',
+      'set max_session_transfers=10000',
+      'set playback_terminators=none',
+      'sleep 2000',
+      'set twiml_at=1.1',
+      `transfer ${call?.id} XML twiml`,
+    ])
+  })
+
+  test('a gateway is its trunk when it brings back its secret; the extension passes as caller id', async () => {
+    await ask(
+      capturedFetch('dialplan-inbound-gateway', {
+        variable_sip_gateway: gateway.id,
+        variable_sip_req_params: proof(),
+      }),
+    )
+    expect(await callOn('09abecc4-f41c-418d-b522-59cbe23e45d5')).toMatchObject({
+      sipTrunkId: gateway.id,
+      from: '6703',
+      to: '+14155551234',
+    })
+  })
+
+  test('an unknown source is challenged and leaves no call', async () => {
+    const actions = actionsOf(await ask(capturedFetch('dialplan-inbound-unauthenticated')))
+    expect(actions).toEqual([
+      'set app_disable_expand_variables=true',
+      'set process_cdr=false',
+      'set sip_challenge_realm=trunks',
+      'respond 407 Proxy Authentication Required',
+    ])
+    expect(await callOn('ab2dc32a-aedb-4209-a188-d922a9090184')).toBeUndefined()
+    const [source] = await platform.db.select().from(unidentifiedSources)
+    expect(source).toMatchObject({ sourceIp: '127.0.0.7', calls: 1, sample: { destination: '18005550001' } })
+  })
+
+  test('the fifth form, a Dial that will be answered, starts as any call', async () => {
+    await ask(capturedFetch('dialplan-inbound-dial-answered'))
+    expect(await callOn('ffdf93d3-1e09-436b-a5b6-936e8e1a4572')).toMatchObject({
+      to: '+18005550001',
+      step: 1,
+    })
+  })
+})
+
+describe('the TwiML goes on', () => {
+  const returning = (id: string, channel: string, changes: Record<string, string | null> = {}) =>
+    capturedFetch('dialplan-after-gather-digit', {
+      'Unique-ID': channel,
+      'Hunt-Destination-Number': id,
+      variable_twiml_at: '1.1',
+      ...changes,
+    })
+
+  test('a Redirect asks the next document, which is run in context twiml', async () => {
+    const channel = 'ec7dd82c-da16-44e9-abbd-8837c20e69da'
+    const call = await callOn(channel)
+    const document = await ask(returning(call?.id ?? '', channel))
+    expect(document).toContain('<context name="twiml">')
+    expect(actionsOf(document)).toEqual([
+      'set app_disable_expand_variables=true',
+      'set max_session_transfers=10000',
+      'set playback_terminators=none',
+      expect.stringMatching(/^playback http/),
+      'hangup NORMAL_CLEARING',
+    ])
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/voice', fields: { CallStatus: 'in-progress' } })
+    expect(await callOn(channel)).toMatchObject({ status: 'in-progress', step: 2 })
+  })
+
+  test("another channel cannot fetch a call's TwiML, nor can no call's", async () => {
+    const call = await callOn('ec7dd82c-da16-44e9-abbd-8837c20e69da')
+    for (const id of [call?.id ?? '', freshUuid(), "1' OR true"])
+      expect(await ask(returning(id, freshUuid()))).toContain('<result status="not found"/>')
+  })
+})
+
+test('a rejected call is refused with 486 and never answered', async () => {
+  await assignNumber(platform, tenant, '14155550486', { voiceUrl: webhooks.url('/reject') })
+  const actions = actionsOf(
+    await ask(
+      capturedFetch('dialplan-inbound-source-ip', {
+        'Unique-ID': freshUuid(),
+        'Hunt-Destination-Number': '4155550486',
+      }),
+    ),
+  )
+  expect(actions.slice(3)).toEqual(['respond 486 Busy Here'])
+})
+
+test('a number with a sip_domain rings that SIP server', async () => {
+  await assignNumber(platform, tenant, '14155550777', { sipDomain: 'pbx.example.com:5070' })
+  const channel = freshUuid()
+  const actions = actionsOf(
+    await ask(
+      capturedFetch('dialplan-inbound-source-ip', {
+        'Unique-ID': channel,
+        'Hunt-Destination-Number': '14155550777',
+      }),
+    ),
+  )
+  expect(actions.find((action) => action.startsWith('bridge'))).toMatch(
+    /^bridge \[.*\]sofia\/nat_gateway\/sip:14155550777@pbx\.example\.com:5070$/,
+  )
+  const parent = await callOn(channel)
+  const legs = await platform.db
+    .select()
+    .from(phoneCalls)
+    .where(eq(phoneCalls.parentCallId, parent?.id ?? ''))
+  expect(legs).toMatchObject([
+    { direction: 'outbound-dial', status: 'initiated', to: 'sip:14155550777@pbx.example.com:5070' },
+  ])
+})
+
+test('a document that cannot be run is an apology and an error log with verb and line', async () => {
+  await assignNumber(platform, tenant, '14155550500', { voiceUrl: webhooks.url('/broken') })
+  const channel = freshUuid()
+  const actions = actionsOf(
+    await ask(
+      capturedFetch('dialplan-inbound-source-ip', {
+        'Unique-ID': channel,
+        'Hunt-Destination-Number': '14155550500',
+      }),
+    ),
+  )
+  expect(actions.slice(3)).toEqual([
+    'answer',
+    expect.stringMatching(/^playback http/),
+    'hangup NORMAL_CLEARING',
+  ])
+  const call = await callOn(channel)
+  const logs = await platform.db
+    .select()
+    .from(errorLogs)
+    .where(eq(errorLogs.callId, call?.id ?? ''))
+  expect(logs).toMatchObject([
+    { type: 'webhook.failed', message: expect.stringContaining('Line 1: <Enqueue> is not supported.') },
+  ])
+})
+
+test('a slow webhook is waited for with silence, and picked up by another process', async () => {
+  await assignNumber(platform, tenant, '14155550999', { voiceUrl: webhooks.url('/slow') })
+  const channel = freshUuid()
+  const began = performance.now()
+  const first = actionsOf(
+    await ask(
+      capturedFetch('dialplan-inbound-source-ip', {
+        'Unique-ID': channel,
+        'Hunt-Destination-Number': '14155550999',
+      }),
+    ),
+  )
+  expect(performance.now() - began).toBeLessThan(2000)
+  const call = await callOn(channel)
+  expect(first.slice(2)).toEqual([
+    'playback silence_stream://250',
+    'set twiml_at=1.start',
+    `transfer ${call?.id} XML twiml`,
+  ])
+  await new Promise((resolve) => setTimeout(resolve, 1200))
+  const other = createApp(platform).switchApp
+  const later = await post(
+    other,
+    '/freeswitch/xml',
+    capturedFetch('dialplan-after-gather-digit', {
+      'Unique-ID': channel,
+      'Hunt-Destination-Number': call?.id ?? '',
+      'Hunt-Channel-Answered-Time': '0',
+      'Answer-State': 'ringing',
+      variable_twiml_at: '1.start',
+    }),
+  )
+  expect(actionsOf(await later.text()).slice(3)).toEqual(['answer', 'hangup NORMAL_CLEARING'])
+})
+
+describe('refusals', () => {
+  const refused = async (changes: Record<string, string | null>) =>
+    actionsOf(
+      await ask(capturedFetch('dialplan-inbound-source-ip', { 'Unique-ID': freshUuid(), ...changes })),
+    ).at(-1)
+  const lastLog = async () => (await platform.db.select().from(errorLogs)).at(-1)
+
+  test('404 for a number that nobody has, with what was understood', async () => {
+    expect(await refused({ 'Hunt-Destination-Number': '4155550000' })).toBe('respond 404 Not Found')
+    expect(await lastLog()).toMatchObject({
+      carrierId: tenant.carrier.id,
+      sipTrunkId: listed.id,
+      type: 'inbound_call.unknown_number',
+      message: 'The number 4155550000, understood as +14155550000, is no active incoming phone number.',
+      details: { sip_code: 404, source_ip: '127.0.0.2', caller_id: '19175551234' },
+    })
+  })
+
+  test('a forged gateway name proves nothing', async () => {
+    expect(
+      await refused({
+        variable_sip_gateway: gateway.id,
+        variable_sip_req_params: `tok=0;gw=${gateway.id}`,
+        variable_sip_network_ip: '127.0.0.66',
+      }),
+    ).toBe('respond 407 Proxy Authentication Required')
+  })
+
+  test('503 when max_channels calls are live, and free again after one ends', async () => {
+    const busy = await createTenant(platform, 'Busy')
+    await createTrunk(platform, busy, { sourceIps: ['127.0.0.40'], maxChannels: 1 })
+    await assignNumber(platform, busy, '14155550040', { voiceUrl: webhooks.url('/voice') })
+    const from = { variable_sip_network_ip: '127.0.0.40', 'Hunt-Destination-Number': '14155550040' }
+    const channel = freshUuid()
+    const arrive = (uuid: string) => refused({ ...from, 'Unique-ID': uuid })
+    expect(await arrive(channel)).toBe('hangup NORMAL_CLEARING')
+    expect(await arrive(channel)).toBe('hangup NORMAL_CLEARING')
+    expect(await arrive(freshUuid())).toBe('respond 503 Service Unavailable')
+    expect(await lastLog()).toMatchObject({ type: 'inbound_call.no_channel', details: { sip_code: 503 } })
+    const cdr = JSON.parse(capturedCdr('cdr-inbound-gather'))
+    cdr.variables.uuid = channel
+    await post(app, `/freeswitch/cdr?uuid=${channel}`, JSON.stringify(cdr), 'application/json')
+    expect(await arrive(freshUuid())).toBe('hangup NORMAL_CLEARING')
+  })
+})
