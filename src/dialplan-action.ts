@@ -127,6 +127,10 @@ export function writeLeg(leg: Leg): string {
   return variables.length === 0 ? leg.endpoint : `[${variables.join(',')}]${leg.endpoint}`
 }
 
+/** A leg as an originate reads it: `{a=b,c=d}endpoint`, since some variables, such as ignore_early_media, are honoured
+ * only there (freeswitch.md 7). */
+export const writeOriginate = (leg: Leg): string => writeLeg(leg).replace(/^\[(.*?)\]/, '{$1}')
+
 /** `sofia/gateway/{trunk_id}/{number}` (specification, "Outbound Dial String Construction"). */
 export const gatewayEndpoint = (trunkId: string, number: DialledNumber): string =>
   `sofia/gateway/${word(trunkId)}/${number}`

@@ -1,0 +1,127 @@
+import { type Leg, profile, writeOriginate } from '../dialplan-action.ts'
+import type { SipUser } from '../sip-uri.ts'
+import type { EventSocket, Reply } from './connection.ts'
+import {
+  type GatewayStatus,
+  type RegistrationStatus,
+  readChannels,
+  readGatewayStatus,
+  readRegistrations,
+} from './status.ts'
+
+// The only place where commands of the event socket are put together: of own identifiers and checked parts alone.
+
+/** What became of a command: done, refused by the switch, or lost on the way (`sent`: it may have been done). */
+export type Result<Value> =
+  | { kind: 'done'; value: Value }
+  | { kind: 'refused'; problem: string }
+  | { kind: 'lost'; sent: boolean; problem: string }
+
+/** How an originate ended: answered, or FreeSWITCH's hangup cause. */
+export type Originated = { kind: 'answered' } | { kind: 'failed'; cause: string }
+
+/** Our words for what a switch can be told. */
+export type Commands = ReturnType<typeof createCommands>
+
+const startPatienceMs = 20_000
+
+/** The commands of the switch at the other end of a connection. */
+export function createCommands(socket: EventSocket) {
+  const sofia = (words: string) => `sofia profile ${profile} ${words}`
+  return {
+    /** Has the switch fetch a gateway and start it. Done says no more than that it tried (freeswitch.md 2.3): look for
+     * `gateway-added`. */
+    startGateway: async (trunkId: string): Promise<Result<null>> =>
+      nothing(await socket.background(sofia(`startgw ${uuid(trunkId)}`), startPatienceMs)),
+
+    /** Has the switch unregister and delete a gateway, which takes until `gateway-deleted`. */
+    killGateway: async (trunkId: string): Promise<Result<null>> =>
+      nothing(await socket.api(sofia(`killgw ${uuid(trunkId)}`))),
+
+    /** Names of all gateways, also those that are being deleted. */
+    listGateways: async (): Promise<Result<string[]>> => {
+      const [up, down] = await Promise.all([socket.api(sofia('gwlist up')), socket.api(sofia('gwlist down'))])
+      const names = [up, down].map((reply) => read(reply, gatewayNames))
+      const failed = names.find((list) => list.kind !== 'done')
+      return (
+        failed ?? { kind: 'done', value: names.flatMap((list) => (list.kind === 'done' ? list.value : [])) }
+      )
+    },
+
+    /** The trunk version that a gateway carries; null when there is none, or it is being deleted. */
+    gatewayVersion: async (trunkId: string): Promise<Result<number | null>> =>
+      read(await socket.api(`sofia_gateway_data ${uuid(trunkId)} var trunk_version`), (text) =>
+        /^\d{1,9}$/.test(text.trim()) ? Number(text) : null,
+      ),
+
+    /** A gateway's state; null when there is none, or it is being deleted. */
+    gatewayStatus: async (trunkId: string): Promise<Result<GatewayStatus | null>> =>
+      read(await socket.api(`sofia xmlstatus gateway ${uuid(trunkId)}`), readGatewayStatus),
+
+    /** Has a gateway register at once, whatever it waits for. */
+    registerGateway: async (trunkId: string): Promise<Result<null>> =>
+      nothing(await socket.api(sofia(`register ${uuid(trunkId)}`))),
+
+    /** Every contact that clients have registered. */
+    registrations: async (): Promise<Result<RegistrationStatus[]>> =>
+      read(await socket.api(`sofia xmlstatus profile ${profile} reg`), readRegistrations),
+
+    /** Forgets every contact of a digest user of a realm; its calls go on. */
+    flushRegistrations: async (username: SipUser, realm: string): Promise<Result<null>> =>
+      nothing(await socket.api(sofia(`flush_inbound_reg ${username}@${word(realm)}`))),
+
+    /** Calls out on a leg whose variables name the channel (`origination_uuid`); once answered it hunts `callId` in
+     * context `twiml`. The result comes when it is answered or has failed. */
+    originate: async (leg: Leg, callId: string, patienceSeconds: number): Promise<Result<Originated>> =>
+      read(
+        await socket.background(
+          `originate ${writeOriginate(leg)} ${uuid(callId)} XML twiml`,
+          patienceSeconds * 1000,
+        ),
+        originated,
+      ),
+
+    /** Ends a channel with a hangup cause; refused when there is no such channel. */
+    hangUp: async (channelUuid: string, cause = 'NORMAL_CLEARING'): Promise<Result<null>> =>
+      nothing(await socket.api(`uuid_kill ${uuid(channelUuid)} ${causeName(cause)}`)),
+
+    /** Has a channel drop what it does and hunt `callId` in context `twiml` again, for the newest part of its TwiML. */
+    comeBack: async (channelUuid: string, callId: string): Promise<Result<null>> =>
+      nothing(await socket.api(`uuid_transfer ${uuid(channelUuid)} ${uuid(callId)} XML twiml`)),
+
+    /** UUIDs of all channels on the switch. */
+    channels: async (): Promise<Result<Set<string>>> =>
+      read(await socket.api('show channels as json'), readChannels),
+  }
+}
+
+function originated(text: string): Originated | undefined {
+  if (text.startsWith('+OK')) return { kind: 'answered' }
+  const cause = /^-ERR ([A-Z][A-Z0-9_]*)\s*$/.exec(text)?.[1]
+  return cause === undefined ? undefined : { kind: 'failed', cause }
+}
+
+const gatewayNames = (text: string): string[] | undefined =>
+  /^(Invalid|-ERR)/.test(text) ? undefined : text.split(/\s+/).filter((name) => name !== '')
+
+// A reader gives the value of an answer, or undefined when the answer is a refusal.
+function read<Value>(reply: Reply, reader: (text: string) => Value | undefined): Result<Value> {
+  if (reply.kind === 'lost') return reply
+  const value = reader(reply.text)
+  if (value === undefined) return { kind: 'refused', problem: reply.text.trim().slice(0, 200) }
+  return { kind: 'done', value }
+}
+
+// `startgw` prints what it did to the XML before its own answer.
+const nothing = (reply: Reply): Result<null> =>
+  read(reply, (text) => (/^\+OK/m.test(text) ? null : undefined))
+
+const uuid = (text: string) =>
+  matching(text, /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i)
+const word = (text: string) => matching(text, /^[A-Za-z0-9_-]+$/)
+const causeName = (text: string) => matching(text, /^[A-Z][A-Z0-9_]{1,60}$/)
+
+function matching(text: string, form: RegExp): string {
+  if (!form.test(text)) throw new Error(`A command must hold ${form}, not ${JSON.stringify(text)}.`)
+  return text
+}
