@@ -30,12 +30,36 @@ export function readCdr(body: string): ChannelRecord | { problem: string } {
 }
 
 function parseJson(body: string): unknown {
+  if (depthOf(body) > mostDepth) return undefined
   try {
-    return JSON.parse(body)
+    return JSON.parse(body, (_, value: unknown) => storable(value))
   } catch {
     return undefined
   }
 }
+
+// A CDR is seven deep; PostgreSQL's own limit would answer with an error.
+const mostDepth = 100
+
+function depthOf(body: string): number {
+  let depth = 0
+  let deepest = 0
+  for (const bracket of body.match(/[[{\]}]/g) ?? []) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    deepest = Math.max(deepest, depth)
+  }
+  return deepest
+}
+
+// What a caller put into a header may hold what PostgreSQL's jsonb cannot: NUL and half characters.
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return clean(value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [clean(name), inner]))
+}
+
+const clean = (text: string) =>
+  text.replace(/\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
 
 // encode-values (its default is on) leaves values percent-encoded; with it off they come as they are.
 function text(value: unknown): string {

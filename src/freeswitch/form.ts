@@ -12,7 +12,7 @@ const mostFields = 4000
  * whatever spelling, or a piece without `=` is a forgery or no form, and the whole body is refused. */
 export function readForm(body: string): Form | FormProblem {
   if (body.length > mostBytes) return { problem: `The body is over ${mostBytes} bytes.` }
-  const pieces = body.split('&')
+  const pieces = body.replaceAll('\0', '\ufffd').split('&')
   if (pieces.length > mostFields) return { problem: `The form has more than ${mostFields} fields.` }
   const form = new Map<string, string>()
   for (const piece of pieces) {
@@ -26,10 +26,10 @@ export function readForm(body: string): Form | FormProblem {
 }
 
 // A caller's display name may hold bytes that are no UTF-8: they become U+FFFD, as in the rest of the body; a `%` that
-// starts no escape stays. `+` is a plus: FreeSWITCH writes a space as %20.
+// starts no escape stays. NUL becomes U+FFFD too: PostgreSQL cannot hold it. `+` is a plus: FreeSWITCH writes a space as %20.
 function decode(text: string): string {
   if (!text.includes('%')) return text
   return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) =>
-    Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'),
+    Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8').replaceAll('\0', '\ufffd'),
   )
 }

@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { basicAuth } from 'hono/basic-auth'
 import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import { receiveCdr } from '../calls/finish.ts'
 import { nextPart } from '../calls/next-part.ts'
 import { receive } from '../calls/receive.ts'
@@ -18,6 +19,7 @@ export function freeswitch(platform: Platform): Hono {
   // When we cannot answer, FreeSWITCH is to ask the next binding: any status but 200 makes it do so, while "not found"
   // would be taken for an answer (freeswitch.md 1.4).
   door.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse()
     platform.log.error({ err: error, path: c.req.path }, 'A request of the switch could not be answered')
     return c.text('The request could not be answered now.\n', 503)
   })
