@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
-import { type Database, openEmbedded, openPostgres } from './db/connect.ts'
+import { type Database, type OnStatement, openEmbedded, openPostgres } from './db/connect.ts'
 import { type Env, readEnv } from './env.ts'
 import { createLog } from './log.ts'
 import type { Platform } from './platform.ts'
@@ -24,7 +24,10 @@ await start(env).catch((error: Error) => {
 
 async function start(env: Env) {
   const log = createLog(env.LOG_LEVEL)
-  const database = await open(env)
+  const database = await open(
+    env,
+    env.LOG_LEVEL === 'trace' ? (sql) => log.trace({ sql }, 'Statement') : undefined,
+  )
   await database.migrate()
   const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
   const platform: Platform = { db: database.db, database, env, keys, log }
@@ -34,7 +37,10 @@ async function start(env: Env) {
     await listen(publicApp, env.HOST, env.PORT),
     await listen(switchApp, env.SWITCH_HOST, env.SWITCH_PORT),
   ]
-  log.info({ public: `http://${env.HOST}:${env.PORT}`, switch: `http://${env.SWITCH_HOST}:${env.SWITCH_PORT}` }, 'Ready')
+  log.info(
+    { public: `http://${env.HOST}:${env.PORT}`, switch: `http://${env.SWITCH_HOST}:${env.SWITCH_PORT}` },
+    'Ready',
+  )
   stopOnSignal(async () => {
     await Promise.all(listeners.map(close))
     await work.stop()
@@ -43,19 +49,21 @@ async function start(env: Env) {
   })
 }
 
-const open = (env: Env): Promise<Database> | Database =>
+const open = (env: Env, onStatement?: OnStatement): Promise<Database> | Database =>
   env.DATABASE_URL === undefined
-    ? openEmbedded(env.DATA_DIR === 'memory' ? 'memory' : join(env.DATA_DIR, 'postgres'))
-    : openPostgres(env.DATABASE_URL)
+    ? openEmbedded(env.DATA_DIR === 'memory' ? 'memory' : join(env.DATA_DIR, 'postgres'), onStatement)
+    : openPostgres(env.DATABASE_URL, 10, onStatement)
 
 // The embedded database and its key lie in one folder: whoever copies the one copies the other.
 async function keyIn(dataDir: string): Promise<Buffer> {
   if (dataDir === 'memory') return randomBytes(32)
   const file = join(dataDir, 'encryption-key')
   await mkdir(dataDir, { recursive: true })
-  await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 }).catch((error) => {
-    if (error.code !== 'EEXIST') throw error
-  })
+  await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 }).catch(
+    (error) => {
+      if (error.code !== 'EEXIST') throw error
+    },
+  )
   return Buffer.from(await readFile(file, 'utf8'), 'base64')
 }
 
@@ -66,7 +74,9 @@ function listen(app: Hono, host: string, port: number): Promise<Server> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`${host}:${port} is in use by another program.`) : error),
+      reject(
+        error.code === 'EADDRINUSE' ? new Error(`${host}:${port} is in use by another program.`) : error,
+      ),
     )
     server.listen({ host, port, backlog }, () => resolve(server))
   })

@@ -24,10 +24,13 @@ export type Database = {
 
 const migrations = { migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) }
 
+/** Called with the text of each statement before it is sent: one call is one round trip to the database. */
+export type OnStatement = (text: string) => void
+
 /** Opens PostgreSQL at a `postgres://` URL. Nothing is asked of it before the first query. */
-export function openPostgres(url: string, connections = 10): Database {
+export function openPostgres(url: string, connections = 10, onStatement?: OnStatement): Database {
   const client = postgres(url, { max: connections, onnotice: () => {}, connect_timeout: 5 })
-  const db = drizzlePostgres(client, { schema, casing: 'snake_case' })
+  const db = drizzlePostgres(client, { schema, casing: 'snake_case', ...loggerFor(onStatement) })
   return {
     db,
     embedded: false,
@@ -41,15 +44,15 @@ export function openPostgres(url: string, connections = 10): Database {
 }
 
 /** Opens the embedded PostgreSQL in a folder, made when missing; `memory` keeps nothing. */
-export async function openEmbedded(folder: string): Promise<Database> {
-  if (folder === 'memory') return embedded(await PGlite.create())
+export async function openEmbedded(folder: string, onStatement?: OnStatement): Promise<Database> {
+  if (folder === 'memory') return embedded(await PGlite.create(), onStatement)
   await mkdir(folder, { recursive: true })
-  return embedded(await PGlite.create(folder))
+  return embedded(await PGlite.create(folder), onStatement)
 }
 
 /** The embedded database that a PGlite instance is: tests bring one loaded from a template. */
-export function embedded(client: PGlite): Database {
-  const db = drizzlePglite(client, { schema, casing: 'snake_case' })
+export function embedded(client: PGlite, onStatement?: OnStatement): Database {
+  const db = drizzlePglite(client, { schema, casing: 'snake_case', ...loggerFor(onStatement) })
   return {
     db,
     embedded: true,
@@ -58,6 +61,9 @@ export function embedded(client: PGlite): Database {
     close: () => client.close(),
   }
 }
+
+const loggerFor = (onStatement: OnStatement | undefined) =>
+  onStatement === undefined ? {} : { logger: { logQuery: onStatement } }
 
 /** Rows of a hand-written query: the two drivers wrap them differently. Column names come as the query has them. */
 export async function rows<Row>(db: Db, query: SQL): Promise<Row[]> {

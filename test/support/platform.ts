@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { PGlite } from '@electric-sql/pglite'
 import postgres from 'postgres'
 import { inject } from 'vitest'
-import { type Database, embedded, openPostgres } from '../../src/db/connect.ts'
+import { type Database, embedded, type OnStatement, openPostgres } from '../../src/db/connect.ts'
 import { type Env, readEnv } from '../../src/env.ts'
 import { createLog } from '../../src/log.ts'
 import type { Platform } from '../../src/platform.ts'
@@ -11,7 +11,10 @@ import { deriveKeys } from '../../src/secrets.ts'
 import { databaseUrl } from './template.ts'
 
 /** A platform on a fresh copy of the migrated template; close it with `platform.database.close()`. */
-export async function createTestPlatform(variables: Record<string, string> = {}): Promise<Platform> {
+export async function createTestPlatform(
+  variables: Record<string, string> = {},
+  onStatement?: OnStatement,
+): Promise<Platform> {
   const env = readEnv({
     WEBHOOK_ALLOW_PRIVATE: 'true',
     EVENT_SOCKET: 'off',
@@ -21,7 +24,7 @@ export async function createTestPlatform(variables: Record<string, string> = {})
     ...variables,
   })
   if ('problem' in env) throw new Error(env.problem)
-  const database = await openTestDatabase()
+  const database = await openTestDatabase(onStatement)
   return platformOn(database, env)
 }
 
@@ -38,15 +41,15 @@ export function platformOn(database: Database, env: Env): Platform {
 }
 
 /** A fresh copy of the template: embedded, or at TEST_DATABASE_URL, where closing drops it. */
-export async function openTestDatabase(): Promise<Database> {
+export async function openTestDatabase(onStatement?: OnStatement): Promise<Database> {
   const template = inject('template')
   const url = process.env.TEST_DATABASE_URL
   if (url === undefined) {
-    return embedded(await PGlite.create({ loadDataDir: new Blob([readFileSync(template)]) }))
+    return embedded(await PGlite.create({ loadDataDir: new Blob([readFileSync(template)]) }), onStatement)
   }
   const name = `freeswitch_trunks_${randomUUID().replaceAll('-', '')}`
   await administer(url, `CREATE DATABASE ${name} TEMPLATE ${template}`)
-  const database = openPostgres(databaseUrl(url, name))
+  const database = openPostgres(databaseUrl(url, name), 10, onStatement)
   return {
     ...database,
     close: async () => {

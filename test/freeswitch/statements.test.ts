@@ -1,0 +1,69 @@
+import type { Hono } from 'hono'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import type { Platform } from '../../src/platform.ts'
+import { capturedFetch, post } from '../support/fetches.ts'
+import { createTestPlatform } from '../support/platform.ts'
+import { assignNumber, createTenant, createTrunk } from '../support/rows.ts'
+import { startWebhooks } from '../support/webhooks.ts'
+
+let platform: Platform
+let app: Hono
+let webhooks: Awaited<ReturnType<typeof startWebhooks>>
+let gatewayId = ''
+const statements: string[] = []
+
+beforeAll(async () => {
+  platform = await createTestPlatform({}, (text) => statements.push(text))
+  app = createApp(platform).switchApp
+  webhooks = await startWebhooks({
+    '/voice':
+      '<Response><Say>Hello</Say><Gather numDigits="1"><Say>Press one</Say></Gather><Hangup/></Response>',
+  })
+  const tenant = await createTenant(platform)
+  await createTrunk(platform, tenant)
+  const gateway = await createTrunk(platform, tenant, {
+    authenticationMode: 'outbound_registration',
+    username: 'u',
+    password: 'p',
+    outboundHost: 'pbx.example.com',
+  })
+  gatewayId = gateway.id
+  await assignNumber(platform, tenant, '14155551234', { voiceUrl: webhooks.url('/voice') })
+})
+beforeEach(() => {
+  statements.length = 0
+})
+afterAll(async () => {
+  await webhooks.close()
+  await platform.database.close()
+})
+
+test('an inbound call costs three statements, whatever its TwiML says', async () => {
+  const response = await post(app, '/freeswitch/xml', capturedFetch('dialplan-inbound-source-ip'))
+  expect(await response.text()).toContain('play_and_get_digits')
+  expect(statements.map((text) => text.trim().split(/\s+/).slice(0, 3).join(' '))).toEqual([
+    'WITH candidate AS',
+    'INSERT INTO phone_calls',
+    'WITH prompt AS',
+  ])
+})
+
+test('a refused call costs two', async () => {
+  await post(
+    app,
+    '/freeswitch/xml',
+    capturedFetch('dialplan-inbound-source-ip', { 'Hunt-Destination-Number': '14155550000' }),
+  )
+  expect(statements).toHaveLength(2)
+})
+
+test('the answer for one gateway costs two, one for its switch and one for it, whatever the number of gateways', async () => {
+  await post(app, '/freeswitch/xml', capturedFetch('configuration-sofia-startgw', { gateway: gatewayId }))
+  expect(statements).toHaveLength(2)
+})
+
+test('a digest user costs one', async () => {
+  await post(app, '/freeswitch/xml', capturedFetch('directory-register-digest'))
+  expect(statements).toHaveLength(1)
+})
