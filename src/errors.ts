@@ -5,6 +5,8 @@ export type Issue = {
   readonly code: string
   readonly title: string
   readonly detail: string
+  /** Why this one is refused, where that differs from the rest. */
+  readonly reason?: Reason
 }
 
 /** Why something was refused: it breaks rules, does not exist (or is another tenant's), contradicts what is there,

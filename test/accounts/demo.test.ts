@@ -27,7 +27,7 @@ test('an empty database gets a demo carrier once, and what it prints opens the d
 
   expect(await trunkById(platform.db, demo.trunkId)).toMatchObject({
     authenticationMode: 'ip_address',
-    sourceIps: ['127.0.0.2'],
+    sourceIps: ['192.0.2.1'],
     outboundRoutePrefixes: [],
     region: 'hydrogen',
     inboundCountry: 'US',

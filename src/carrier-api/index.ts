@@ -1,0 +1,42 @@
+import type { Hono } from 'hono'
+import { recordEvent } from '../db/audit.ts'
+import { createApi } from '../json-api/api.ts'
+import type { ResourceObject } from '../json-api/document.ts'
+import type { ScopeEnv } from '../json-api/handlers.ts'
+import type { Api, Change } from '../json-api/resource.ts'
+import { mount, serve } from '../json-api/routes.ts'
+import type { Platform } from '../platform.ts'
+import { authenticate, type CarrierScope } from './authenticate.ts'
+import { sipTrunks } from './sip-trunks.ts'
+
+/** The carrier API, to be mounted at /carrier/v1 (contract section 5). */
+export function carrierApi(platform: Platform): Hono<ScopeEnv<CarrierScope>> {
+  const app = createApi<CarrierScope>(platform.log)
+  app.use(authenticate(platform))
+  const api: Api<CarrierScope> = {
+    url: `${platform.env.PUBLIC_URL}/carrier/v1`,
+    owner: ({ carrier }) => carrier.id,
+    record,
+  }
+  serve(app, api, [mount(sipTrunks(platform))])
+  return app
+}
+
+const record = ({ db, carrier, apiTokenId }: CarrierScope, change: Change) =>
+  recordEvent(db, {
+    carrierId: carrier.id,
+    type: `${change.type}.${change.action}`,
+    resourceId: change.id,
+    apiTokenId,
+    details: {
+      before: withoutSecrets(change.before, change.secrets),
+      after: withoutSecrets(change.after, change.secrets),
+    },
+  })
+
+function withoutSecrets(object: ResourceObject | null, secrets: readonly string[]) {
+  if (object === null) return null
+  const { type, id, attributes, relationships } = object
+  const shown = Object.entries(attributes).filter(([name]) => !secrets.includes(name))
+  return { type, id, attributes: Object.fromEntries(shown), ...(relationships && { relationships }) }
+}

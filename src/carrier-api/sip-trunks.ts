@@ -1,0 +1,51 @@
+import { eq, sql } from 'drizzle-orm'
+import { authenticationModes, sipTrunks as table } from '../db/schema.ts'
+import { done } from '../errors.ts'
+import { containing, equalTo, from, oneOf, until } from '../json-api/filter.ts'
+import { bySeq, byText, byTime } from '../json-api/page.ts'
+import { defineResource } from '../json-api/resource.ts'
+import type { Platform } from '../platform.ts'
+import { changeTrunk } from '../trunks/change.ts'
+import { deleteTrunk, selectTrunks } from '../trunks/queries.ts'
+import type { Trunk } from '../trunks/trunk.ts'
+import type { CarrierScope } from './authenticate.ts'
+import { trunkAnswered, trunkAttributes, trunkEntries, trunkFieldNames } from './sip-trunk-json.ts'
+
+/** `sip_trunks` (specification, "Endpoints"). */
+export const sipTrunks = ({ env, keys }: Platform) =>
+  defineResource({
+    type: 'sip_trunk',
+    path: 'sip_trunks',
+    description: 'A connection to a SIP provider or PBX.',
+    entries: trunkEntries(env.regions),
+    fieldNames: trunkFieldNames,
+    required: ['name', 'authentication_mode', 'region'],
+    answered: trunkAnswered,
+    secrets: ['password'],
+    toAttributes: (trunk: Trunk) => trunkAttributes(trunk, keys, env.regions),
+    relationships: {},
+    table,
+    own: ({ carrier }: CarrierScope) => eq(table.carrierId, carrier.id),
+    select: ({ db, carrier }, page) => selectTrunks(db, carrier.id, page),
+    sort: {
+      name: byText(sql`${table.name}`, ({ name }) => name),
+      created_at: bySeq(sql`${table.seq}`),
+      updated_at: byTime(sql`${table.updatedAt}`, ({ updatedAt }) => updatedAt),
+    },
+    filters: {
+      name: containing(table.name),
+      authentication_mode: oneOf(table.authenticationMode, authenticationModes),
+      region: equalTo(table.region),
+      username: equalTo(table.username),
+      from_date: from(table.createdAt),
+      to_date: until(table.createdAt),
+    },
+    create: ({ db, carrier }, { values, issues }) =>
+      changeTrunk(db, keys, { type: 'new', carrierId: carrier.id }, values, issues),
+    update: ({ db }, trunk, { values, issues }) =>
+      changeTrunk(db, keys, { type: 'existing', trunk }, values, issues),
+    remove: async ({ db }, trunk) => {
+      await deleteTrunk(db, trunk)
+      return done(null)
+    },
+  })

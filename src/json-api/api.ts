@@ -1,0 +1,46 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { brokenConstraint } from '../db/violation.ts'
+import type { Logger } from '../log.ts'
+import { bodyLimitBytes } from './body.ts'
+import { answerErrors, notFound } from './error.ts'
+import type { ScopeEnv } from './handlers.ts'
+import { negotiate } from './media-type.ts'
+import type { Scope } from './resource.ts'
+
+/** An empty JSON:API application: negotiates, bounds bodies and words what no handler answers. */
+export function createApi<S extends Scope>(log: Logger): Hono<ScopeEnv<S>> {
+  const app = new Hono<ScopeEnv<S>>()
+  app.notFound(() => answerErrors([notFound]))
+  app.onError((error) => {
+    // Two requests that each were right alone met: the database let only one of them through.
+    const constraint = brokenConstraint(error)
+    if (constraint !== null) return answerErrors([{ ...met, detail: `${met.detail} (${constraint})` }])
+    log.error({ err: error }, 'A JSON:API request failed.')
+    return answerErrors([failed])
+  })
+  app.use(negotiate)
+  app.use(bodyLimit({ maxSize: bodyLimitBytes, onError: () => answerErrors([tooLarge]) }))
+  return app
+}
+
+const met = {
+  status: 409,
+  code: 'conflict',
+  title: 'conflict',
+  detail: 'Another request was faster. Read the resources again.',
+} as const
+
+const failed = {
+  status: 500,
+  code: 'internal_error',
+  title: 'internal error',
+  detail: 'This is our mistake; it has been logged.',
+} as const
+
+const tooLarge = {
+  status: 413,
+  code: 'too_large',
+  title: 'document too large',
+  detail: `A document may have ${bodyLimitBytes} bytes.`,
+} as const

@@ -1,0 +1,53 @@
+import type { MiddlewareHandler } from 'hono'
+import { answerErrors } from './error.ts'
+
+/** The media type of every request and answer (JSON:API 1.1, "Content Negotiation"). */
+export const mediaType = 'application/vnd.api+json'
+
+/** Refuses what JSON:API 1.1 says must be refused: 415 for its media type with parameters other than `profile`, 406
+ * when all its instances in Accept have such. `application/json` and clients that send neither header are served. */
+export const negotiate: MiddlewareHandler = async (c, next) => {
+  const contentType = c.req.header('content-type')
+  if (contentType !== undefined && isJsonApi(contentType) && isModified(contentType))
+    return answerErrors([
+      {
+        status: 415,
+        code: 'unsupported_media_type',
+        title: 'unsupported media type',
+        detail: `Send ${mediaType} without parameters; extensions are not supported.`,
+        source: { header: 'Content-Type' },
+      },
+    ])
+  const offered = split(c.req.header('accept') ?? '', ',').filter(isJsonApi)
+  if (offered.length > 0 && offered.every(isModified))
+    return answerErrors([
+      {
+        status: 406,
+        code: 'not_acceptable',
+        title: 'not acceptable',
+        detail: `Accept ${mediaType} at least once without parameters.`,
+        source: { header: 'Accept' },
+      },
+    ])
+  await next()
+}
+
+/** Whether a request with this Content-Type may carry a document. Without one, JSON is assumed. */
+export const carriesJson = (contentType: string | undefined): boolean =>
+  contentType === undefined || isJsonApi(contentType) || nameOf(contentType) === 'application/json'
+
+const isJsonApi = (text: string) => nameOf(text) === mediaType
+const nameOf = (text: string) => (split(text, ';')[0] ?? '').trim().toLowerCase()
+
+// `profile` may be ignored; any `ext` names an extension that is not supported; `q` ends the parameters of the type.
+function isModified(text: string): boolean {
+  const names = split(text, ';')
+    .slice(1)
+    .map((parameter) => (parameter.split('=')[0] ?? '').trim().toLowerCase())
+  const weight = names.indexOf('q')
+  return names.slice(0, weight === -1 ? undefined : weight).some((name) => name !== 'profile' && name !== '')
+}
+
+// At separators outside quotes: `profile="a,b;c"` is one parameter.
+const split = (text: string, separator: ',' | ';'): string[] =>
+  text.match(separator === ',' ? /(?:"(?:\\.|[^"\\])*"|[^,"]|")+/g : /(?:"(?:\\.|[^"\\])*"|[^;"]|")+/g) ?? []
