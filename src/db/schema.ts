@@ -536,35 +536,45 @@ export const switches = pgTable('switches', {
   name: text(),
   state: text({ enum: ['up', 'down'] }).notNull(),
   since: at().notNull().defaultNow(),
+  /** When its holder last found it alive; the hold ends ten seconds later. */
   seenAt: at(),
+  /** The one server process that reconciles it and writes down what it tells. */
+  holder: uuid(),
   ...timestamps,
 })
 
-/** What a switch says of a gateway; the wish stands in sip_trunks. */
-export const gatewayStates = pgTable('gateway_states', {
-  trunkId: uuid()
-    .primaryKey()
-    .references(() => sipTrunks.id, { onDelete: 'cascade' }),
-  switchId: text().notNull(),
-  state: text().notNull(),
-  sipCode: integer(),
-  reason: text(),
-  runningVersion: integer(),
-  /** The address its registrar answered from: proof of identity for calls that arrive from it. */
-  networkIp: inet(),
-  expiresAt: at(),
-  nextTryAt: at(),
-  since: at().notNull().defaultNow(),
-  ...timestamps,
-})
+/** What a switch says of a gateway; the wish stands in sip_trunks. The row is also the right to run it: a switch starts
+ * no gateway whose row names another one that lives. */
+export const gatewayStates = pgTable(
+  'gateway_states',
+  {
+    trunkId: uuid()
+      .primaryKey()
+      .references(() => sipTrunks.id, { onDelete: 'cascade' }),
+    switchId: text().notNull(),
+    state: text().notNull(),
+    sipCode: integer(),
+    reason: text(),
+    runningVersion: integer(),
+    /** The address its registrar answered from: proof of identity for calls that arrive from it. */
+    networkIp: inet(),
+    expiresAt: at(),
+    nextTryAt: at(),
+    since: at().notNull().defaultNow(),
+    ...timestamps,
+  },
+  (t) => [index('gateway_states_switch_idx').on(t.switchId)],
+)
 
-/** Contacts that clients of client_credentials trunks have registered at a switch. */
+/** Contacts that clients of client_credentials trunks have registered at a switch. The row stays when its trunk goes,
+ * until the switch has forgotten the contact. */
 export const registrations = pgTable(
   'registrations',
   {
-    trunkId: uuid()
-      .notNull()
-      .references(() => sipTrunks.id, { onDelete: 'cascade' }),
+    trunkId: uuid().notNull(),
+    /** Version of the trunk whose password let the client in. */
+    trunkVersion: integer().notNull(),
+    username: text().notNull(),
     switchId: text().notNull(),
     /** SIP Call-ID of the registration: its key at the switch. */
     registrationId: text().notNull(),
