@@ -14,7 +14,7 @@ beforeAll(async () => {
   const conf = join(import.meta.dirname, 'pbx')
   pbx = await startFreeSwitch(world.folder, { name: 'pbx', conf, profile: 'pbx' })
 })
-afterAll(() => pbx?.stop())
+afterAll(() => pbx?.stop('SIGKILL'))
 
 test('a trunk that registers takes calls of its registrar, whoever the caller is, and of nobody else', async () => {
   const { carrier, freeswitch, webhook } = world

@@ -21,7 +21,8 @@ export async function freeSipPort(host: string): Promise<number> {
   }
 }
 
-async function udpPortIsFree(port: number, host: string): Promise<boolean> {
+/** Whether a UDP port could be bound. */
+export async function udpPortIsFree(port: number, host: string): Promise<boolean> {
   const socket = createSocket('udp4')
   const bound = new Promise<boolean>((resolve) => {
     socket.once('error', () => resolve(false))

@@ -115,6 +115,7 @@ export const ringing = (): Step[] => [
   `<recv request="INVITE" rrs="true"><action>
     <ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>
   </action></recv>`,
+  '<Reference variables="caller"/>',
   send(reply('180 Ringing'), false),
 ]
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freeSipPort } from './ports.ts'
-import { type Program, startProgram } from './programs.ts'
+import { freeSipPort, udpPortIsFree } from './ports.ts'
+import { type Program, startProgram, until } from './programs.ts'
 import { type Step, scenario } from './sip-script.ts'
 
 /** A SIPp run from one address. */
@@ -36,7 +36,7 @@ export type SipMessage = { direction: 'sent' | 'received'; atMs: number; firstLi
 
 let runs = 0
 
-/** Starts SIPp; its files go to the folder. */
+/** Starts SIPp and waits until it can be called; its files go to the folder. */
 export async function startSipp(folder: string, script: Script): Promise<Sipp> {
   const name = `sipp-${++runs}`
   const scenarioFile = join(folder, `${name}.xml`)
@@ -48,6 +48,9 @@ export async function startSipp(folder: string, script: Script): Promise<Sipp> {
     'sipp',
     ['-sf', scenarioFile, '-p', String(port), '-message_file', messageFile, ...sippOptions(script)],
     { logFile: join(folder, `${name}.log`), cwd: folder, env: { TERM: 'dumb' } },
+  )
+  await until(`${name} listens`, async () =>
+    !program.running() || !(await udpPortIsFree(port, script.from)) ? true : undefined,
   )
   return {
     address: `${script.from}:${port}`,
