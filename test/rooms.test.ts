@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const order = [
   ['main', 'replay-cdr'],
   ['app', 'demo', 'work'],
-  ['freeswitch', 'carrier-api', 'operator-api', 'twilio-api'],
+  ['freeswitch', 'carrier-api', 'operator-api', 'twilio-api', 'operations'],
   ['calls'],
   ['switches'],
   ['trunks'],
@@ -15,12 +15,12 @@ const order = [
   ['audio'],
   ['webhooks'],
   ['numbers'],
-  ['event-socket'],
   ['json-api'],
   ['platform'],
+  ['event-socket'],
   ['db'],
   ['dialplan-action'],
-  ['env', 'errors', 'log', 'secrets', 'sid', 'sip-uri'],
+  ['env', 'errors', 'log', 'metadata', 'secrets', 'sid', 'sip-uri'],
 ]
 const source = resolve(import.meta.dirname, '../src')
 const roomOf = (path: string) => relative(source, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''

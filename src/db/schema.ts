@@ -572,8 +572,8 @@ export const registrations = pgTable(
   'registrations',
   {
     trunkId: uuid().notNull(),
-    /** Version of the trunk whose password let the client in. */
-    trunkVersion: integer().notNull(),
+    /** Tells the credentials that let the client in from later ones: see trunks/registration-mark.ts. */
+    mark: text().notNull(),
     username: text().notNull(),
     switchId: text().notNull(),
     /** SIP Call-ID of the registration: its key at the switch. */

@@ -2,6 +2,7 @@ import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
 import { digestHash } from '../trunks/credentials.ts'
 import { clientTrunkByUsername } from '../trunks/queries.ts'
+import { registrationMark, toMwiAccount } from '../trunks/registration-mark.ts'
 import { element, notFoundDocument, param, printDocument } from './document.ts'
 import type { DigestFetch } from './xml-fetch.ts'
 
@@ -20,6 +21,8 @@ export async function directoryDocument(platform: Platform, fetch: DigestFetch):
     element('variables', {}, [
       element('variable', { name: 'user_context', value: 'inbound' }),
       element('variable', { name: 'trunk_id', value: trunk.id }),
+      // Kept with the registration: tells one that old credentials let in (switches/clients.ts).
+      element('variable', { name: 'mwi-account', value: toMwiAccount(registrationMark(trunk)) }),
     ]),
   ])
   return printDocument('directory', [element('domain', { name: fetch.domain }, [user])])
