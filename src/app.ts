@@ -1,11 +1,24 @@
 import { Hono } from 'hono'
+import { carrierApi } from './carrier-api/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
+import { apiHost } from './json-api/api-host.ts'
 import type { Platform } from './platform.ts'
 
 /** The two listeners' apps (contract section 2): the public one, and FreeSWITCH's own, never mounted on the other. */
 export function createApp(platform: Platform): { publicApp: Hono; switchApp: Hono } {
-  const switchApp = new Hono()
-  switchApp.route('/freeswitch', freeswitch(platform))
-  const publicApp = new Hono()
-  return { publicApp, switchApp }
+  return { publicApp: createPublicApp(platform), switchApp: createSwitchApp(platform) }
+}
+
+function createPublicApp(platform: Platform): Hono {
+  const app = new Hono()
+  const apis = apiHost(platform.env.API_SUBDOMAIN)
+  app.use('/carrier/*', apis)
+  app.route('/carrier/v1', carrierApi(platform))
+  return app
+}
+
+function createSwitchApp(platform: Platform): Hono {
+  const app = new Hono()
+  app.route('/freeswitch', freeswitch(platform))
+  return app
 }

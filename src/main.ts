@@ -6,21 +6,12 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
 import { type Database, type OnStatement, openEmbedded, openPostgres } from './db/connect.ts'
+import { createDemo } from './demo.ts'
 import { type Env, readEnv } from './env.ts'
 import { createLog } from './log.ts'
 import type { Platform } from './platform.ts'
 import { deriveKeys } from './secrets.ts'
 import { startWork } from './work.ts'
-
-const env = readEnv(process.env)
-if ('problem' in env) {
-  console.error(env.problem)
-  process.exit(1)
-}
-await start(env).catch((error: Error) => {
-  console.error(`The server could not start: ${error.message}`)
-  process.exit(1)
-})
 
 async function start(env: Env) {
   const log = createLog(env.LOG_LEVEL)
@@ -37,6 +28,7 @@ async function start(env: Env) {
     await listen(publicApp, env.HOST, env.PORT),
     await listen(switchApp, env.SWITCH_HOST, env.SWITCH_PORT),
   ]
+  if (database.embedded) await greet(platform)
   log.info(
     { public: `http://${env.HOST}:${env.PORT}`, switch: `http://${env.SWITCH_HOST}:${env.SWITCH_PORT}` },
     'Ready',
@@ -47,6 +39,19 @@ async function start(env: Env) {
     await database.close()
     log.info('Stopped')
   })
+}
+
+// Printed, not logged: this is the only time that these secrets are shown.
+async function greet(platform: Platform) {
+  const demo = await createDemo(platform)
+  if (demo === null) return
+  console.log(`The database was empty: it now has a carrier, an account, a number and a trunk to try things with.
+  carrier API token   ${demo.carrierToken}
+  account SID         ${demo.accountSid}
+  account auth token  ${demo.authToken}
+  number              ${demo.number}
+  trunk               ${demo.trunkId}
+They are shown this once.`)
 }
 
 const open = (env: Env, onStatement?: OnStatement): Promise<Database> | Database =>
@@ -106,3 +111,14 @@ function close(server: Server): Promise<void> {
     setTimeout(() => server.closeAllConnections(), 2500).unref()
   })
 }
+
+// Last, since it waits: what stands below it would not be there yet.
+const env = readEnv(process.env)
+if ('problem' in env) {
+  console.error(env.problem)
+  process.exit(1)
+}
+await start(env).catch((error: Error) => {
+  console.error(`The server could not start: ${error.message}`)
+  process.exit(1)
+})
