@@ -1,10 +1,5 @@
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  type IncomingMessage,
-  request as requestHttp,
-} from 'node:http'
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
 import type { Socket } from 'node:net'
 import { type Guard, guardedLookup, isRefusedHost, RefusedAddress } from './guard.ts'
 
@@ -24,6 +19,21 @@ export type Exchanged =
   | { ok: true; status: number; headers: IncomingMessage['headers']; body: Buffer }
   | { ok: false; problem: string; connection: boolean }
 
+/** Gives a signal that aborts after so many milliseconds, or with the controller in `abortable`, until it is done. */
+export async function bounded<Result>(
+  milliseconds: number,
+  make: (signal: AbortSignal) => Promise<Result>,
+  abortable: Set<AbortController> = new Set(),
+): Promise<Result> {
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), milliseconds)
+  abortable.add(controller)
+  return make(controller.signal).finally(() => {
+    clearTimeout(timer)
+    abortable.delete(controller)
+  })
+}
+
 /** Makes one request, to an address that the guard lets pass and no other. Redirects are the caller's. */
 export async function exchange(guard: Guard, wanted: Exchange, limits: Limits): Promise<Exchanged> {
   if (isRefusedHost(guard, wanted.url)) return refused(wanted.url)
@@ -41,24 +51,15 @@ export async function exchange(guard: Guard, wanted: Exchange, limits: Limits): 
 /** To connect at all may take so long (contract section 8). */
 const connectMilliseconds = 5000
 
-// Kept connections lead where they were checked to lead; those that may lead anywhere are kept apart.
-const agents = { public: newAgents(), any: newAgents() }
-
-function newAgents() {
-  const options = { keepAlive: true, keepAliveMsecs: 1000, timeout: 20_000, maxFreeSockets: 64 }
-  return { http: new HttpAgent(options), https: new HttpsAgent(options) }
-}
-
 function send(
   guard: Guard,
   { url, method, headers, body }: Exchange,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const secure = url.protocol === 'https:'
-  const pool = guard.allowPrivate ? agents.any : agents.public
   return new Promise((resolve, reject) => {
     const options = {
-      agent: secure ? pool.https : pool.http,
+      agent: secure ? guard.agents.https : guard.agents.http,
       method,
       headers: { ...headers, ...basicCredentials(url), ...lengthOf(body) },
       lookup: guardedLookup(guard),

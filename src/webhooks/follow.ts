@@ -25,7 +25,7 @@ export async function follow(guard: Guard, asked: Asked, limits: Limits): Promis
       return { finalUrl: hop.named.href, answer: { ok: false, problem: next.problem, connection: false } }
     if (redirects === mostRedirects)
       return {
-        finalUrl: hop.url.href,
+        finalUrl: hop.named.href,
         answer: { ok: false, problem: `redirected more than ${mostRedirects} times`, connection: false },
       }
     hop = next

@@ -1,5 +1,6 @@
 import type { Platform } from '../platform.ts'
 import { isAudio, toDocument } from './document.ts'
+import { bounded } from './exchange.ts'
 import { type Asked, follow } from './follow.ts'
 import { type Guard, guardFor } from './guard.ts'
 import { sign } from './signature.ts'
@@ -45,8 +46,9 @@ const excerptCharacters = 500
 
 async function askOnce(guard: Guard, asked: WebhookRequest): Promise<WebhookAnswer> {
   const started = performance.now()
-  const limits = { signal: AbortSignal.timeout(totalMilliseconds), mostBytes, skipBody: isAudio }
-  const { finalUrl, answer } = await follow(guard, toAsked(asked), limits)
+  const { finalUrl, answer } = await bounded(totalMilliseconds, (signal) =>
+    follow(guard, toAsked(asked), { signal, mostBytes, skipBody: isAudio }),
+  )
   const told = { url: asked.url, finalUrl, durationMs: Math.round(performance.now() - started) }
   const failed = (problem: string, status: number | null, excerpt: string | null): WebhookAnswer => ({
     ...told,
@@ -66,7 +68,7 @@ async function askOnce(guard: Guard, asked: WebhookRequest): Promise<WebhookAnsw
 }
 
 /** What Twilio's own requests carry (somleng.md 5.4), with the signature of each hop's own URL. */
-export function toAsked({ url, method, params, authToken }: WebhookRequest): Asked {
+function toAsked({ url, method, params, authToken }: WebhookRequest): Asked {
   return {
     url,
     method,

@@ -1,0 +1,19 @@
+/** A key and a certificate for localhost that nobody vouches for: for tests only, nothing trusts it. */
+export const selfSigned = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgsKkbb9aJptZ1WhoZ
+JOVbF05LCOQYL57fpiJH7q2FOnihRANCAAR9IE44NmdyMm001Poo/8KGKb6w7hbA
+Pa9Ak5IPbh3hQ1sKhwp3UBzj+h2vACKEZZiNnr8rnJIXXmCQVgvajQIb
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBfjCCASWgAwIBAgIUHJxfq4BhB5qjJrtQhYBsG0G+xqAwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjIyNDgzMVoYDzIxMjYxMDI5
+MjI0ODMxWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAR9IE44NmdyMm001Poo/8KGKb6w7hbAPa9Ak5IPbh3hQ1sKhwp3UBzj
++h2vACKEZZiNnr8rnJIXXmCQVgvajQIbo1MwUTAdBgNVHQ4EFgQUMuVLQCxhoH9K
+Owj96TZg9rxz7HkwHwYDVR0jBBgwFoAUMuVLQCxhoH9KOwj96TZg9rxz7HkwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiBavF+w5Cn4XmJWvlLf/9sf
+oeeNvy6qSDc0Rnm1xfKh7wIgWJnui//rXlw1sSD8xAYZP/FW5dQ7fAgdqSIfGBkw
+jCw=
+-----END CERTIFICATE-----`,
+}
