@@ -1,10 +1,11 @@
 import { profile } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
-import { regionOfSwitch } from '../switches/region.ts'
+import { type Asking, switchThatAsks } from '../switches/asking.ts'
+import { announceSwitches, type SwitchOfRegion } from '../switches/hold.ts'
+import { claimGateways, gatewayTrunkFor, gatewayTrunksOf } from '../switches/placement.ts'
 import { realm } from '../trunks/credentials.ts'
 import { type Gateway, toGateway } from '../trunks/gateway.ts'
-import { gatewayTrunk, gatewayTrunks } from '../trunks/queries.ts'
 import type { Trunk } from '../trunks/trunk.ts'
 import {
   type Element,
@@ -20,17 +21,17 @@ import {
 import { type SofiaFetch, uuid } from './xml-fetch.ts'
 
 /** `sofia.conf`: for `gateway=` that gateway alone, whose cost does not depend on how many there are; else the profile
- * with the gateways of the switch's region, in pieces, so that thousands do not hold the event loop. */
+ * with the gateways that this switch of its region is to run, in pieces, so that thousands do not hold the event loop. */
 export async function sofiaDocument(
   platform: Platform,
   fetch: SofiaFetch,
 ): Promise<string | AsyncIterable<string>> {
   if (fetch.profile !== null && fetch.profile !== profile) return notFoundDocument
-  const region = await regionOfSwitch(platform, fetch)
-  if (fetch.gateway === null || fetch.gateway === '_all_') return wholeDocument(platform, region)
+  const asking = await switchThatAsks(platform, fetch)
+  if (fetch.gateway === null || fetch.gateway === '_all_') return wholeDocument(platform, asking)
   const trunk =
-    uuid.test(fetch.gateway) && region !== null
-      ? await gatewayTrunk(platform.db, region, fetch.gateway)
+    uuid.test(fetch.gateway) && asking !== null
+      ? await gatewayTrunkFor(platform.db, asking, fetch.gateway)
       : null
   return printDocument('configuration', [
     element('configuration', { name: 'sofia.conf' }, [
@@ -45,7 +46,7 @@ export async function sofiaDocument(
 
 const batch = 100
 
-async function* wholeDocument(platform: Platform, region: string | null): AsyncIterable<string> {
+async function* wholeDocument(platform: Platform, asking: Asking | null): AsyncIterable<string> {
   yield printOpening('document', { type: 'freeswitch/xml' }) +
     printOpening('section', { name: 'configuration' })
   yield printOpening('configuration', { name: 'sofia.conf', description: 'SIP' })
@@ -59,7 +60,9 @@ async function* wholeDocument(platform: Platform, region: string | null): AsyncI
   yield printOpening('profiles', {}) +
     printOpening('profile', { name: profile }) +
     printOpening('gateways', {})
-  if (region !== null) yield* gateways(platform, region)
+  // A switch of which it is not known which one it is gets its gateways when its event socket has told.
+  if (asking !== null && asking.id !== null)
+    yield* gateways(platform, { id: asking.id, region: asking.region })
   yield printClosing('gateways')
   yield print(
     element(
@@ -71,14 +74,11 @@ async function* wholeDocument(platform: Platform, region: string | null): AsyncI
   yield ['profile', 'profiles', 'configuration', 'section', 'document'].map(printClosing).join('')
 }
 
-async function* gateways(platform: Platform, region: string): AsyncIterable<string> {
-  let after = '00000000-0000-0000-0000-000000000000'
-  for (;;) {
-    const trunks = await gatewayTrunks(platform.db, region, after, batch)
+async function* gateways(platform: Platform, self: SwitchOfRegion): AsyncIterable<string> {
+  await announceSwitches(platform.db, [self])
+  for await (const range of claimGateways(platform.db, self, batch)) {
+    const trunks = await gatewayTrunksOf(platform.db, self, range)
     yield trunks.map((trunk) => print(gatewayElement(platform, trunk))).join('')
-    const last = trunks.at(-1)
-    if (last === undefined || trunks.length < batch) return
-    after = last.id
   }
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, getTableColumns, inArray, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Page } from '../db/rows.ts'
 import { accounts, sipTrunks, trunkRoutePrefixes, trunkSourceIps } from '../db/schema.ts'
@@ -108,26 +108,6 @@ export async function clientTrunkByUsername(db: Db, username: string): Promise<T
     .where(and(eq(sipTrunks.username, username), sql`authentication_mode = 'client_credentials'`))
   return trunk ?? null
 }
-
-/** A region's trunk that registers as a gateway, by its id, or null. */
-export async function gatewayTrunk(db: Db, region: string, id: string): Promise<Trunk | null> {
-  const [trunk] = await db
-    .select(trunkColumns)
-    .from(sipTrunks)
-    .where(and(eq(sipTrunks.id, id), eq(sipTrunks.region, region), registers))
-  return trunk ?? null
-}
-
-/** The next trunks of a region that register as gateways, in the order of their ids, after an id. */
-export const gatewayTrunks = (db: Db, region: string, afterId: string, limit: number): Promise<Trunk[]> =>
-  db
-    .select(trunkColumns)
-    .from(sipTrunks)
-    .where(and(eq(sipTrunks.region, region), registers, gt(sipTrunks.id, afterId)))
-    .orderBy(asc(sipTrunks.id))
-    .limit(limit)
-
-const registers = sql`authentication_mode = 'outbound_registration'`
 
 /** A carrier's trunks whose route prefix is one of these (all prefixes of a number, the empty one included), the longest
  * first, then in the order of creation: `= ANY` on an index, 50 at the most. */
