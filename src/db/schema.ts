@@ -302,8 +302,11 @@ export const phoneCalls = pgTable(
     statusCallbackEvents: text().array(),
     /** SequenceNumber of the next status callback. */
     callbackSequence: integer().notNull().default(0),
-    /** When the queue may look at this call again. */
+    /** When the queue may look at this call again: to place it, or to tell its switch what the API wants of it. */
     dueAt: at(),
+    /** A server process has taken the call from the queue and has until then to have a switch place it; null before and
+     * after. */
+    placingUntil: at(),
     startedAt: at(),
     ringingAt: at(),
     answeredAt: at(),
@@ -320,7 +323,11 @@ export const phoneCalls = pgTable(
     index('phone_calls_live_idx')
       .on(t.sipTrunkId)
       .where(sql`status IN ('initiated', 'ringing', 'in-progress')`),
-    index('phone_calls_queue_idx').on(t.seq).where(sql`status = 'queued'`),
+    index('phone_calls_queue_idx').on(t.sipTrunkId, t.seq).where(sql`status = 'queued'`),
+    index('phone_calls_due_idx')
+      .on(t.dueAt)
+      .where(sql`status IN ('initiated', 'ringing', 'in-progress') AND due_at IS NOT NULL`),
+    index('phone_calls_placing_idx').on(t.placingUntil).where(sql`placing_until IS NOT NULL`),
     index('phone_calls_trunk_idx').on(t.sipTrunkId, t.seq),
     foreignKey({
       name: 'phone_calls_account_fkey',
