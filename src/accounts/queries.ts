@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
+import { and, eq, sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
 import { type Page, written } from '../db/rows.ts'
-import { accounts, carriers } from '../db/schema.ts'
+import { accounts, carriers, sipTrunks } from '../db/schema.ts'
 import type { Keys } from '../secrets.ts'
 import type { Account, Carrier } from './account.ts'
 import { encryptAuthToken, newAuthToken } from './tokens.ts'
@@ -68,4 +68,61 @@ export async function accountOfCarrier(db: Db, carrierId: string, id: string): P
     .from(accounts)
     .where(and(eq(accounts.id, id), eq(accounts.carrierId, carrierId)))
   return account ?? null
+}
+
+/** Stores changes of an account. */
+export async function updateAccount(db: Db, account: Account, changes: Partial<Account>): Promise<Account> {
+  return written(
+    await db
+      .update(accounts)
+      .set({ ...changes, updatedAt: new Date() })
+      .where(and(eq(accounts.id, account.id), eq(accounts.carrierId, account.carrierId)))
+      .returning(),
+  )
+}
+
+/** Deletes an account with its released numbers. */
+export async function deleteAccount(db: Db, account: Account): Promise<void> {
+  await db.delete(accounts).where(and(eq(accounts.id, account.id), eq(accounts.carrierId, account.carrierId)))
+}
+
+/** Whether a carrier has a trunk. */
+export async function hasTrunk(db: Db, carrierId: string, id: string): Promise<boolean> {
+  const found = await db
+    .select({ id: sipTrunks.id })
+    .from(sipTrunks)
+    .where(and(eq(sipTrunks.id, id), eq(sipTrunks.carrierId, carrierId)))
+  return found.length === 1
+}
+
+/** What keeps an account from being deleted: ids by kind, a few of each. */
+export async function dependentsOf(
+  db: Db,
+  { id, carrierId }: Pick<Account, 'id' | 'carrierId'>,
+): Promise<{ kind: string; ids: string[] }[]> {
+  const found = await rows<{ kind: string; id: string }>(
+    db,
+    sql`
+    (SELECT 'incoming phone numbers' AS kind, id FROM incoming_phone_numbers
+      WHERE account_id = ${id} AND carrier_id = ${carrierId} AND status = 'active' ORDER BY seq LIMIT 4)
+    UNION ALL
+    (SELECT 'phone calls', id FROM phone_calls
+      WHERE account_id = ${id} AND carrier_id = ${carrierId} ORDER BY seq LIMIT 4)`,
+  )
+  const kinds = [...new Set(found.map(({ kind }) => kind))]
+  return kinds.map((kind) => ({
+    kind,
+    ids: found.filter((row) => row.kind === kind).map((row) => row.id),
+  }))
+}
+
+/** Stores changes of a carrier. */
+export async function updateCarrier(db: Db, carrier: Carrier, changes: Partial<Carrier>): Promise<Carrier> {
+  return written(
+    await db
+      .update(carriers)
+      .set({ ...changes, updatedAt: new Date() })
+      .where(eq(carriers.id, carrier.id))
+      .returning(),
+  )
 }

@@ -6,7 +6,14 @@ import type { ScopeEnv } from '../json-api/handlers.ts'
 import type { Api, Change } from '../json-api/resource.ts'
 import { mount, serve } from '../json-api/routes.ts'
 import type { Platform } from '../platform.ts'
+import { accounts } from './accounts.ts'
 import { authenticate, type CarrierScope } from './authenticate.ts'
+import { errorLogs } from './error-logs.ts'
+import { events } from './events.ts'
+import { incomingPhoneNumbers } from './incoming-phone-numbers.ts'
+import { phoneCalls } from './phone-calls.ts'
+import { phoneNumbers } from './phone-numbers.ts'
+import { rates } from './rates.ts'
 import { sipTrunks } from './sip-trunks.ts'
 
 /** The carrier API, to be mounted at /carrier/v1 (contract section 5). */
@@ -18,7 +25,16 @@ export function carrierApi(platform: Platform): Hono<ScopeEnv<CarrierScope>> {
     owner: ({ carrier }) => carrier.id,
     record,
   }
-  serve(app, api, [mount(sipTrunks(platform))])
+  serve(app, api, [
+    mount(sipTrunks(platform)),
+    mount(accounts(platform)),
+    mount(phoneNumbers()),
+    mount(incomingPhoneNumbers()),
+    mount(phoneCalls()),
+    mount(rates()),
+    mount(errorLogs()),
+    mount(events()),
+  ])
   return app
 }
 

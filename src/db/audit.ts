@@ -1,4 +1,6 @@
+import { and, eq } from 'drizzle-orm'
 import type { Db } from './connect.ts'
+import type { Page } from './rows.ts'
 import { events } from './schema.ts'
 
 /** One line of the audit trail: what happened to which thing of which carrier. */
@@ -16,3 +18,15 @@ export type AuditEvent = {
 export async function recordEvent(db: Db, event: AuditEvent): Promise<void> {
   await db.insert(events).values(event)
 }
+
+/** A stored line of the audit trail. */
+export type StoredEvent = AuditEvent & { id: string; seq: number; createdAt: Date }
+
+/** A page of a carrier's audit trail. */
+export const selectEvents = (db: Db, carrierId: string, page: Page): Promise<StoredEvent[]> =>
+  db
+    .select()
+    .from(events)
+    .where(and(eq(events.carrierId, carrierId), page.where))
+    .orderBy(...page.orderBy)
+    .limit(page.limit)

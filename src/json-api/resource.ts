@@ -31,6 +31,8 @@ type Shape<R extends Row, S extends Scope> = {
   answered: Entries
   /** Attributes that the audit trail leaves out. */
   secrets: readonly string[]
+  /** What the audit trail calls a DELETE that deletes nothing. */
+  removal?: 'released'
   toAttributes: (row: R, scope: S) => Record<string, unknown>
   relationships: Readonly<Record<string, Relationship<R>>>
   table: PgTable & { id: PgColumn; seq: PgColumn }
@@ -91,9 +93,12 @@ export function defineResource<R extends Row, S extends Scope, E extends Entries
   }
 }
 
+/** What was done to a resource. */
+export type Action = 'created' | 'updated' | 'deleted' | 'released'
+
 /** What was written, as the asker sees it. */
 export type Change = {
-  action: 'created' | 'updated' | 'deleted'
+  action: Action
   type: string
   id: string
   before: ResourceObject | null

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { isObject, type Metadata, metadataProblem } from '../metadata.ts'
 import { filled } from './attribute.ts'
 
 /** A schema with its sentence for OpenAPI. */
@@ -48,3 +49,36 @@ export const timestamps = {
   created_at: described(time, 'When it was created.'),
   updated_at: described(time, 'When it was last changed.'),
 }
+
+/** An absolute http or https URL. */
+export const webUrl = readBy((text) => {
+  const isWeb = text.length <= 2048 && /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && URL.canParse(text)
+  return isWeb ? { value: text } : { problem: 'must be an http or https URL' }
+})
+
+/** A decimal of at most five places, as text (a JSON number is read as it is written), in the form it is stored in. */
+export const decimal = (signed: boolean) =>
+  v.pipe(
+    v.union([v.string(), v.number()], 'must be a decimal'),
+    v.transform(String),
+    v.regex(
+      signed ? /^-?\d{1,9}(\.\d{1,5})?$/ : /^\d{1,9}(\.\d{1,5})?$/,
+      `must be a decimal${signed ? '' : ' of 0 or more'}, 9 digits before and 5 after the point at most`,
+    ),
+    v.transform((text) => {
+      const [whole = '', places = ''] = text.split('.')
+      return `${whole.replace(/^(-?)0+(?=\d)/, '$1')}.${places.padEnd(5, '0')}`
+    }),
+  )
+
+/** A JSON object of the customer's own. */
+export const metadata = v.pipe(
+  v.custom<Metadata>((value) => isObject(value), 'must be an object'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const problem = dataset.typed ? metadataProblem(dataset.value) : null
+    if (problem !== null) addIssue({ message: problem })
+  }),
+)
+
+/** Attributes as objects of strings to anything: what is only answered. */
+export const anyObject = v.record(v.string(), v.unknown())

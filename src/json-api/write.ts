@@ -4,7 +4,7 @@ import { matches, type ResourceObject } from './document.ts'
 import { type ApiError, notFound } from './error.ts'
 import { isUuid } from './filter.ts'
 import { toObjects } from './objects.ts'
-import type { Api, Resource, Row, Scope } from './resource.ts'
+import type { Action, Api, Resource, Row, Scope } from './resource.ts'
 
 /** Creates a resource, and its line in the audit trail, in one transaction. */
 export const createResource = <R extends Row, S extends Scope>(
@@ -58,7 +58,7 @@ export const removeResource = <R extends Row, S extends Scope>(
     if (!matches(ifMatch, before)) return [stale]
     const errors = resource.remove === undefined ? [notFound] : await resource.remove(scope, row)
     if (errors !== null) return errors
-    await record(resource, api, scope, 'deleted', before, null)
+    await record(resource, api, scope, resource.removal ?? 'deleted', before, null)
     return null
   })
 
@@ -97,7 +97,7 @@ const record = <R extends Row, S extends Scope>(
   { type, secrets }: Resource<R, S>,
   api: Api<S>,
   scope: S,
-  action: 'created' | 'updated' | 'deleted',
+  action: Action,
   before: ResourceObject | null,
   after: ResourceObject | null,
 ) => api.record(scope, { action, type, id: (after ?? before)?.id ?? '', before, after, secrets })
