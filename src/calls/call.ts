@@ -1,4 +1,5 @@
 import type { callDirections, callStatuses } from '../db/schema.ts'
+import type { RecordingOrder } from '../twiml/recording.ts'
 
 /** Twilio's call statuses (contract section 7). */
 export type CallStatus = (typeof callStatuses)[number]
@@ -11,8 +12,24 @@ export type Instructions = {
   first?: { kind: 'webhook'; url: string; method: 'GET' | 'POST' } | { kind: 'document'; text: string }
   fallbackUrl?: string
   fallbackMethod?: 'GET' | 'POST'
-  /** For an API call: how to place it (calls/place.ts). */
-  order?: Record<string, unknown>
+  /** For an API call: how to place it. */
+  order?: PlacingOrder
+  /** What the API wants of a call that its switch has not been told yet (control.ts). */
+  wish?: 'hang up' | 'come back'
+}
+
+/** How an API call is placed and what happens to it besides its TwiML. */
+export type PlacingOrder = {
+  /** Seconds that it may ring. */
+  timeoutSeconds: number
+  /** Seconds that it may last once it is answered. */
+  timeLimitSeconds: number
+  /** DTMF to send once it is answered, before its TwiML. */
+  sendDigits?: string
+  /** Recording of the whole call from its answer. */
+  recording?: RecordingOrder & { channels: 1 | 2 }
+  /** Trunks on which the call has failed before it rang. */
+  triedTrunkIds?: readonly string[]
 }
 
 /** A call that a switch runs, with what its next step needs. */

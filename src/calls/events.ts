@@ -36,12 +36,24 @@ async function markRinging({ db }: Platform, channelUuid: string, at: Date): Pro
   await db
     .update(phoneCalls)
     .set({ status: 'ringing', ringingAt: at, updatedAt: new Date() })
-    .where(and(eq(phoneCalls.channelUuid, channelUuid), eq(phoneCalls.status, 'initiated'), isNull(phoneCalls.endedAt)))
+    .where(
+      and(
+        eq(phoneCalls.channelUuid, channelUuid),
+        eq(phoneCalls.status, 'initiated'),
+        isNull(phoneCalls.endedAt),
+      ),
+    )
 }
 
 async function markChannelAnswered({ db }: Platform, channelUuid: string, at: Date): Promise<void> {
   await db
     .update(phoneCalls)
     .set({ status: 'in-progress', answeredAt: at, updatedAt: new Date() })
-    .where(and(eq(phoneCalls.channelUuid, channelUuid), inArray(phoneCalls.status, ['initiated', 'ringing']), isNull(phoneCalls.endedAt)))
+    .where(
+      and(
+        eq(phoneCalls.channelUuid, channelUuid),
+        inArray(phoneCalls.status, ['initiated', 'ringing']),
+        isNull(phoneCalls.endedAt),
+      ),
+    )
 }

@@ -79,7 +79,8 @@ function ending(life: ChannelLife, direction: CallDirection) {
     status: finalStatus(end, direction),
     sipResponseCode: sipStatusOf(end),
     hangupCause: life.cause,
-    duration: life.answeredAt === null ? 0 : (life.answeredSeconds ?? secondsBetween(life.answeredAt, endedAt)),
+    duration:
+      life.answeredAt === null ? 0 : (life.answeredSeconds ?? secondsBetween(life.answeredAt, endedAt)),
     answeredAt: life.answeredAt,
     ringingAt: sql`coalesce(${phoneCalls.ringingAt}, ${life.ringingAt?.toISOString() ?? null}::timestamptz)`,
     endedAt,

@@ -5,7 +5,8 @@ import type { Instructions } from './call.ts'
 import { type Arrival, type Found, type NumberCandidate, tailsOf } from './route-inbound.ts'
 
 /** Every trunk that an arriving call may belong to, with the active numbers of its carrier that end like the dialled one:
- * one statement, each part of it on an index, whatever the number of trunks. */
+ * one statement. LIMIT and OFFSET keep the planner from joining whole tables when it knows too little of them (the
+ * embedded database is never analysed by itself): each part is found by an index, whatever the number of trunks. */
 export async function findInbound(db: Db, arrival: Arrival): Promise<Found> {
   const ip = arrival.sourceIp
   const found = await rows<CandidateRow>(
@@ -22,18 +23,22 @@ export async function findInbound(db: Db, arrival: Arrival): Promise<Found> {
       FROM sip_trunks t
       WHERE t.username = ${arrival.username}::text AND t.authentication_mode = 'client_credentials'
       UNION ALL
-      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'source_ip', max(masklen(s.network)), false
-      FROM sip_trunk_source_ips s JOIN sip_trunks t ON t.id = s.trunk_id AND t.authentication_mode = 'ip_address'
-      WHERE s.network >>= ${ip}::inet
-      GROUP BY t.id
+      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'source_ip', s.length, false
+      FROM (
+        SELECT trunk_id, max(masklen(network)) AS length FROM sip_trunk_source_ips WHERE network >>= ${ip}::inet GROUP BY trunk_id
+      ) s
+      CROSS JOIN LATERAL (SELECT * FROM sip_trunks WHERE id = s.trunk_id AND authentication_mode = 'ip_address' LIMIT 1) t
     )
-    SELECT c.*, n.id AS number_id, n.number, n.account_id, n.voice_url, n.voice_method, n.voice_fallback_url,
-      n.voice_fallback_method, n.status_callback_url, n.status_callback_method, n.sip_domain,
-      a.name AS account_name, a.status AS account_status, encode(a.auth_token_encrypted, 'base64') AS auth_token
+    SELECT c.*, n.*, encode(a.auth_token_encrypted, 'base64') AS auth_token, a.name AS account_name, a.status AS account_status
     FROM candidate c
-    LEFT JOIN incoming_phone_numbers n
-      ON n.carrier_id = c.carrier_id AND n.status = 'active' AND n.number_tail = ANY(string_to_array(${tailsOf(arrival).join(' ')}, ' '))
-    LEFT JOIN accounts a ON a.id = n.account_id
+    LEFT JOIN LATERAL (
+      SELECT id AS number_id, number, account_id, voice_url, voice_method, voice_fallback_url, voice_fallback_method,
+        status_callback_url, status_callback_method, sip_domain
+      FROM incoming_phone_numbers
+      WHERE carrier_id = c.carrier_id AND status = 'active' AND number_tail = ANY(string_to_array(${tailsOf(arrival).join(' ')}, ' '))
+      OFFSET 0
+    ) n ON true
+    LEFT JOIN LATERAL (SELECT * FROM accounts WHERE id = n.account_id LIMIT 1) a ON true
     ORDER BY c.seq`,
   )
   return groupByTrunk(found)
