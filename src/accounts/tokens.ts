@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, desc, eq, isNull } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { apiTokens, carriers } from '../db/schema.ts'
 import { decrypt, encrypt, type Keys, randomToken, sha256 } from '../secrets.ts'
@@ -31,6 +31,22 @@ export async function carrierByToken(db: Db, token: string): Promise<Bearer | nu
     .where(and(eq(apiTokens.tokenHash, sha256(token)), isNull(apiTokens.revokedAt)))
   return row ?? null
 }
+
+const mostTokensListed = 100
+
+/** A carrier's tokens in force, newest first. */
+export const apiTokensOf = (db: Db, carrierId: string): Promise<ApiToken[]> =>
+  db
+    .select({
+      id: apiTokens.id,
+      carrierId: apiTokens.carrierId,
+      revokedAt: apiTokens.revokedAt,
+      createdAt: apiTokens.createdAt,
+    })
+    .from(apiTokens)
+    .where(and(eq(apiTokens.carrierId, carrierId), isNull(apiTokens.revokedAt)))
+    .orderBy(desc(apiTokens.createdAt))
+    .limit(mostTokensListed)
 
 /** Revokes a carrier's token from now on; false when the carrier has no such token in force. */
 export async function revokeApiToken(db: Db, carrierId: string, id: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { Hono } from 'hono'
 import { recordEvent } from '../db/audit.ts'
-import { createApi } from '../json-api/api.ts'
-import type { ResourceObject } from '../json-api/document.ts'
+import { closeApi, createApi } from '../json-api/api.ts'
+import { withoutSecrets } from '../json-api/document.ts'
 import type { ScopeEnv } from '../json-api/handlers.ts'
 import type { Api, Change } from '../json-api/resource.ts'
 import { mount, serve } from '../json-api/routes.ts'
@@ -35,7 +35,7 @@ export function carrierApi(platform: Platform): Hono<ScopeEnv<CarrierScope>> {
     mount(errorLogs()),
     mount(events()),
   ])
-  return app
+  return closeApi(app)
 }
 
 const record = ({ db, carrier, apiTokenId }: CarrierScope, change: Change) =>
@@ -49,10 +49,3 @@ const record = ({ db, carrier, apiTokenId }: CarrierScope, change: Change) =>
       after: withoutSecrets(change.after, change.secrets),
     },
   })
-
-function withoutSecrets(object: ResourceObject | null, secrets: readonly string[]) {
-  if (object === null) return null
-  const { type, id, attributes, relationships } = object
-  const shown = Object.entries(attributes).filter(([name]) => !secrets.includes(name))
-  return { type, id, attributes: Object.fromEntries(shown), ...(relationships && { relationships }) }
-}

@@ -8,10 +8,9 @@ import type { ScopeEnv } from './handlers.ts'
 import { negotiate } from './media-type.ts'
 import type { Scope } from './resource.ts'
 
-/** An empty JSON:API application: negotiates, bounds bodies and words what no handler answers. */
+/** An empty JSON:API application: negotiates, bounds bodies and words what goes wrong. */
 export function createApi<S extends Scope>(log: Logger): Hono<ScopeEnv<S>> {
   const app = new Hono<ScopeEnv<S>>()
-  app.notFound(() => answerErrors([notFound]))
   app.onError((error) => {
     // Two requests that each were right alone met: the database let only one of them through.
     const constraint = brokenConstraint(error)
@@ -21,6 +20,13 @@ export function createApi<S extends Scope>(log: Logger): Hono<ScopeEnv<S>> {
   })
   app.use(negotiate)
   app.use(bodyLimit({ maxSize: bodyLimitBytes, onError: () => answerErrors([tooLarge]) }))
+  return app
+}
+
+/** Closes an application that has all its handlers: anything else is 404. A mounted application's own `notFound` would
+ * not be asked. */
+export function closeApi<S extends Scope>(app: Hono<ScopeEnv<S>>): Hono<ScopeEnv<S>> {
+  app.all('*', () => answerErrors([notFound]))
   return app
 }
 

@@ -34,9 +34,13 @@ export function answer(status: number, document: Document, headers: Record<strin
 }
 
 /** An entity tag of two parts: what a resource is, which If-Match compares, and the whole document, which
- * If-None-Match compares (`meta`, `included` and `fields` change a document but not its resource). */
-export const entityTag = (object: ResourceObject, document: Document): string =>
-  `"${resourceTag(object)}-${digest(document)}"`
+ * If-None-Match compares (`meta`, `included` and `fields` change a document but not its resource). Attributes shown
+ * `once` are no part of what it is. */
+export const entityTag = (
+  object: ResourceObject,
+  document: Document,
+  once: readonly string[] | undefined,
+): string => `"${resourceTag(object, once)}-${digest(document)}"`
 
 /** Whether an If-Match header allows a change of a resource as it is now (RFC 9110, 13.1.1). */
 export const matches = (header: string | undefined, object: ResourceObject): boolean =>
@@ -48,7 +52,19 @@ export const matches = (header: string | undefined, object: ResourceObject): boo
 export const isKnown = (header: string | undefined, tag: string): boolean =>
   header !== undefined && tagsOf(header.replaceAll('W/', '')).includes(tag)
 
-const resourceTag = ({ attributes, relationships }: ResourceObject) => digest({ attributes, relationships })
+function resourceTag({ attributes, relationships }: ResourceObject, once: readonly string[] = []): string {
+  const lasting = Object.entries(attributes).filter(([name]) => !once.includes(name))
+  return digest({ attributes: Object.fromEntries(lasting), relationships })
+}
+
 const digest = (value: unknown) =>
   createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16)
 const tagsOf = (header: string) => header.split(',').map((tag) => tag.trim())
+
+/** A resource object as the audit trail keeps it. */
+export function withoutSecrets(object: ResourceObject | null, secrets: readonly string[]) {
+  if (object === null) return null
+  const { type, id, attributes, relationships } = object
+  const shown = Object.entries(attributes).filter(([name]) => !secrets.includes(name))
+  return { type, id, attributes: Object.fromEntries(shown), ...(relationships && { relationships }) }
+}

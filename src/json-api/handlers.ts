@@ -89,7 +89,7 @@ async function readWrite<R extends Row, S extends Scope>({ types, resource }: Se
 }
 
 async function answerOne<R extends Row, S extends Scope>(
-  { loaderFor }: Served<R, S>,
+  { loaderFor, resource: { once } }: Served<R, S>,
   c: Context<ScopeEnv<S>>,
   status: 200 | 201,
   object: ResourceObject,
@@ -103,7 +103,7 @@ async function answerOne<R extends Row, S extends Scope>(
     links: { self },
     ...(object.meta && { meta: object.meta }),
   }
-  const tag = entityTag(object, document)
+  const tag = entityTag(object, document, once)
   if (c.req.method === 'GET' && isKnown(c.req.header('if-none-match'), tag))
     return new Response(null, { status: 304, headers: { ETag: tag } })
   return answer(status, document, { ETag: tag, ...(status === 201 && { Location: self }) })

@@ -31,6 +31,8 @@ type Shape<R extends Row, S extends Scope> = {
   answered: Entries
   /** Attributes that the audit trail leaves out. */
   secrets: readonly string[]
+  /** Attributes that only the answer to POST has. */
+  once?: readonly string[]
   /** What the audit trail calls a DELETE that deletes nothing. */
   removal?: 'released'
   toAttributes: (row: R, scope: S) => Record<string, unknown>

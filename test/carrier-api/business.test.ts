@@ -7,7 +7,7 @@ import { type Client, createClient, createTestApi, doc, problems } from '../supp
 import { createTestPlatform } from '../support/platform.ts'
 
 let platform: Platform
-let client: Client
+let client: Client & { carrier: { id: string } }
 beforeAll(async () => {
   platform = await createTestPlatform()
   client = await createClient(platform, createTestApi(platform))

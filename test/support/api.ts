@@ -5,6 +5,7 @@ import { issueApiToken } from '../../src/accounts/tokens.ts'
 import { carrierApi } from '../../src/carrier-api/index.ts'
 import { apiHost } from '../../src/json-api/api-host.ts'
 import type { ApiError } from '../../src/json-api/error.ts'
+import { operatorApi } from '../../src/operator-api/index.ts'
 import type { Platform } from '../../src/platform.ts'
 
 /** A resource object of an answer. */
@@ -30,9 +31,8 @@ export type Reply = {
   errors: (Omit<ApiError, 'status'> & { status: string; source?: Record<string, string> })[]
 }
 
-/** A client of one carrier's API. */
+/** The requests of one token. */
 export type Client = {
-  carrier: Carrier
   token: string
   get: (path: string, headers?: Record<string, string>) => Promise<Reply>
   post: (path: string, document: unknown, headers?: Record<string, string>) => Promise<Reply>
@@ -43,30 +43,36 @@ export type Client = {
 /** Sends a request to an application. */
 export type Send = (request: Request) => Response | Promise<Response>
 
-/** The carrier API where it hangs in the real application. */
+/** The carrier and operator APIs where they hang in the real application. */
 export function createTestApi(platform: Platform): Hono {
   const app = new Hono()
-  app.use('/carrier/*', apiHost(platform.env.API_SUBDOMAIN))
+  const apis = apiHost(platform.env.API_SUBDOMAIN)
+  app.use('/carrier/*', apis)
+  app.use('/operator/*', apis)
   app.route('/carrier/v1', carrierApi(platform))
+  app.route('/operator/v1', operatorApi(platform))
   return app
 }
-
-const base = 'http://api.localhost:3000/carrier/v1'
 
 /** A new carrier with a token, and its requests. */
 export async function createClient(
   platform: Platform,
   app: { fetch: Send },
   name = 'Carrier',
-): Promise<Client> {
+): Promise<Client & { carrier: Carrier }> {
   const carrier = await insertCarrier(platform.db, { name, countryCode: 'US', billingCurrency: 'USD' })
   const { token } = await issueApiToken(platform.db, carrier.id)
+  return { carrier, ...clientOf(app, token, '/carrier/v1') }
+}
+
+/** The requests of whoever has a token, to one API. */
+export function clientOf(app: { fetch: Send }, token: string, api: '/carrier/v1' | '/operator/v1'): Client {
   const send =
     (method: string) =>
     async (path: string, document?: unknown, headers: Record<string, string> = {}) =>
       read(
         await app.fetch(
-          new Request(path.startsWith('http') ? path : `${base}${path}`, {
+          new Request(path.startsWith('http') ? path : `http://api.localhost:3000${api}${path}`, {
             method,
             headers: {
               Authorization: `Bearer ${token}`,
@@ -78,7 +84,6 @@ export async function createClient(
         ),
       )
   return {
-    carrier,
     token,
     get: (path, headers) => send('GET')(path, undefined, headers),
     post: send('POST'),
