@@ -9,6 +9,7 @@ import { toHost, toSipUser } from '../sip-uri.ts'
 import { passwordOf } from '../trunks/credentials.ts'
 import { toNetwork } from '../trunks/network.ts'
 import type { Trunk } from '../trunks/trunk.ts'
+import type { Warning } from '../trunks/warnings.ts'
 
 /** Attributes of a trunk whose field is called otherwise inside. */
 export const trunkFieldNames = { inbound_source_ips: 'sourceIps' } as const satisfies FieldNames
@@ -153,4 +154,12 @@ export function trunkAttributes(
 function regionTable(alias: string, regions: readonly Region[]) {
   const region = regions.find((known) => known.alias === alias)
   return { identifier: region?.identifier ?? null, alias, human_name: region?.human_name ?? null }
+}
+
+/** What is said of a trunk beside its attributes, or null when there is nothing to say. */
+export function trunkMeta(warnings: readonly Warning[]): Record<string, unknown> | null {
+  if (warnings.length === 0) return null
+  return {
+    warnings: warnings.map(({ sipTrunkId, ...warning }) => ({ ...warning, sip_trunk_id: sipTrunkId })),
+  }
 }

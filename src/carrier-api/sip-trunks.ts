@@ -8,8 +8,9 @@ import type { Platform } from '../platform.ts'
 import { changeTrunk } from '../trunks/change.ts'
 import { deleteTrunk, selectTrunks } from '../trunks/queries.ts'
 import type { Trunk } from '../trunks/trunk.ts'
+import { findWarnings } from '../trunks/warnings.ts'
 import type { CarrierScope } from './authenticate.ts'
-import { trunkAnswered, trunkAttributes, trunkEntries, trunkFieldNames } from './sip-trunk-json.ts'
+import { trunkAnswered, trunkAttributes, trunkEntries, trunkFieldNames, trunkMeta } from './sip-trunk-json.ts'
 
 /** `sip_trunks` (specification, "Endpoints"). */
 export const sipTrunks = ({ env, keys }: Platform) =>
@@ -47,5 +48,13 @@ export const sipTrunks = ({ env, keys }: Platform) =>
     remove: async ({ db }, trunk) => {
       await deleteTrunk(db, trunk)
       return done(null)
+    },
+    toMeta: async ({ db }, trunks, alone) => {
+      const meta = new Map<string, Record<string, unknown>>()
+      for (const trunk of trunks) {
+        const said = trunkMeta(alone ? await findWarnings(db, trunk) : [])
+        if (said !== null) meta.set(trunk.id, said)
+      }
+      return meta
     },
   })

@@ -47,7 +47,7 @@ export async function show<R extends Row, S extends Scope>(served: Served<R, S>,
   const { id } = target(c)
   const page = { where: eq(resource.table.id, id), orderBy: [], limit: 1 }
   const rows = isUuid(id) ? await resource.select(c.get('scope'), page) : []
-  const [object] = await toObjects(resource, api, c.get('scope'), rows)
+  const [object] = await toObjects(resource, api, c.get('scope'), rows, true)
   return object === undefined ? answerErrors([notFound]) : answerOne(served, c, 200, object, view)
 }
 

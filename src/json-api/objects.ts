@@ -9,9 +9,10 @@ export async function toObjects<R extends Row, S extends Scope>(
   api: Api<S>,
   scope: S,
   rows: readonly R[],
+  alone = false,
 ): Promise<ResourceObject[]> {
   const { type, path, toAttributes, toMeta } = resource
-  const meta = rows.length === 0 ? undefined : await toMeta?.(scope, rows)
+  const meta = rows.length === 0 ? undefined : await toMeta?.(scope, rows, alone)
   return rows.map((row) => {
     const said = meta?.get(row.id)
     return {

@@ -44,8 +44,12 @@ type Shape<R extends Row, S extends Scope> = {
   select: (scope: S, page: Page) => Promise<R[]>
   sort: Readonly<Record<string, SortKey<R>>>
   filters: Readonly<Record<string, Filter>>
-  /** What to say of rows beside their attributes, by id. */
-  toMeta?: (scope: S, rows: readonly R[]) => Promise<ReadonlyMap<string, Record<string, unknown>>>
+  /** What to say of rows beside their attributes, by id; of one that is answered alone it may be more. */
+  toMeta?: (
+    scope: S,
+    rows: readonly R[],
+    alone: boolean,
+  ) => Promise<ReadonlyMap<string, Record<string, unknown>>>
 }
 
 /** A resource as its file defines it: deeds get drafts whose values have the types of the entries. */

@@ -16,7 +16,7 @@ export const createResource = <R extends Row, S extends Scope>(
   inTransaction(outer, async (scope) => {
     const row = (await resource.create?.(scope, data)) ?? [notFound]
     if (Array.isArray(row)) return row
-    const after = await toObject(resource, api, scope, row)
+    const after = await toObject(resource, api, scope, row, true)
     await record(resource, api, scope, 'created', null, after)
     return after
   })
@@ -37,7 +37,7 @@ export const updateResource = <R extends Row, S extends Scope>(
     if (!matches(ifMatch, before)) return [stale]
     const changed = (await resource.update?.(scope, row, data)) ?? [notFound]
     if (Array.isArray(changed)) return changed
-    const after = await toObject(resource, api, scope, changed)
+    const after = await toObject(resource, api, scope, changed, true)
     if (JSON.stringify(before.attributes) !== JSON.stringify(after.attributes))
       await record(resource, api, scope, 'updated', before, after)
     return after
@@ -87,8 +87,9 @@ async function toObject<R extends Row, S extends Scope>(
   api: Api<S>,
   scope: S,
   row: R,
+  alone = false,
 ): Promise<ResourceObject> {
-  const [object] = await toObjects(resource, api, scope, [row])
+  const [object] = await toObjects(resource, api, scope, [row], alone)
   if (object === undefined) throw new Error('A row must have a resource object.')
   return object
 }

@@ -101,8 +101,21 @@ async function findIssues(db: Db, origin: TrunkOrigin, merged: TrunkSettings): P
       merged.username,
       origin.type === 'existing' ? origin.trunk.id : unstoredId,
     ))
-  return [...missing, ...sources, ...(taken ? [usernameTaken] : [])]
+  const short =
+    merged.authenticationMode === 'client_credentials' &&
+    merged.password !== null &&
+    merged.password.length < fewestPasswordCharacters
+  return [...missing, ...sources, ...(taken ? [usernameTaken] : []), ...(short ? [passwordShort] : [])]
 }
+
+// Anybody on the internet may try to log in as a digest user of ours.
+const fewestPasswordCharacters = 8
+const passwordShort = issue(
+  ['password'],
+  'too_short',
+  `size cannot be less than ${fewestPasswordCharacters}`,
+  `The password of a client_credentials trunk needs ${fewestPasswordCharacters} characters.`,
+)
 
 const unstoredId = ''
 const registrationNeeds =
