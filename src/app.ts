@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { carrierApi } from './carrier-api/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
 import { apiHost } from './json-api/api-host.ts'
+import { operatorApi } from './operator-api/index.ts'
 import type { Platform } from './platform.ts'
 
 /** The two listeners' apps (contract section 2): the public one, and FreeSWITCH's own, never mounted on the other. */
@@ -13,7 +14,9 @@ function createPublicApp(platform: Platform): Hono {
   const app = new Hono()
   const apis = apiHost(platform.env.API_SUBDOMAIN)
   app.use('/carrier/*', apis)
+  app.use('/operator/*', apis)
   app.route('/carrier/v1', carrierApi(platform))
+  app.route('/operator/v1', operatorApi(platform))
   return app
 }
 

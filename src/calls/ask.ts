@@ -1,4 +1,5 @@
-import { promptName } from '../audio/prompt.ts'
+import { type PromptSource, promptName } from '../audio/prompt.ts'
+import { prefetch } from '../audio/render.ts'
 import { type Action, comeBack, play, set, silence } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
@@ -166,8 +167,21 @@ async function write(
     ...(stop?.verb === 'Dial' ? { dial: await ringLegs(platform, call, stop) } : {}),
     ...(await recordingFacts(platform, call, stop)),
   })
+  prepare(platform, call, segment.prompts)
   const prompts = segment.prompts.map((source) => ({ id: promptName(platform.keys, source), source }))
   return { actions: segment.actions, prompts }
+}
+
+// Made while FreeSWITCH reads the document and plays what stands before; what cannot be made is told to the carrier.
+function prepare(platform: Platform, call: RunningCall, sources: readonly PromptSource[]): void {
+  prefetch(platform, sources)
+    .then(async (failed) => {
+      for (const { source, problem } of failed)
+        await logProblem(platform, call, `${source.kind}.failed`, `A prompt cannot be heard. ${problem}`, {
+          source,
+        })
+    })
+    .catch((error) => platform.log.error({ err: error, callId: call.id }, 'Prompts could not be made ready'))
 }
 
 async function recordingFacts(platform: Platform, call: RunningCall, stop: Verb | undefined) {

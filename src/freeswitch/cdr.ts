@@ -2,10 +2,7 @@ import * as v from 'valibot'
 import type { ChannelRecord } from '../calls/finish.ts'
 import { uuid } from './xml-fetch.ts'
 
-const Cdr = v.object({
-  variables: v.record(v.string(), v.unknown()),
-  switchname: v.optional(v.string(), ''),
-})
+const Cdr = v.object({ variables: v.record(v.string(), v.unknown()) })
 
 /** Reads a mod_json_cdr body (freeswitch.md 8): a record of one channel, or why it is none. */
 export function readCdr(body: string): ChannelRecord | { problem: string } {
@@ -17,8 +14,6 @@ export function readCdr(body: string): ChannelRecord | { problem: string } {
   if (!uuid.test(channelUuid)) return { problem: 'The variable "uuid" of the CDR is not a UUID.' }
   return {
     channelUuid,
-    switchName: read.output.switchname,
-    startedAt: time(variable('start_uepoch')),
     ringingAt: time(variable('progress_uepoch')) ?? time(variable('progress_media_uepoch')),
     answeredAt: time(variable('answer_uepoch')),
     endedAt: time(variable('end_uepoch')),

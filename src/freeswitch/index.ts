@@ -6,6 +6,7 @@ import { receiveCdr } from '../calls/finish.ts'
 import { nextPart } from '../calls/next-part.ts'
 import { receive } from '../calls/receive.ts'
 import type { Platform } from '../platform.ts'
+import { audio } from './audio.ts'
 import { readCdr } from './cdr.ts'
 import { directoryDocument } from './directory.ts'
 import { dialplanDocument, notFoundDocument } from './document.ts'
@@ -41,6 +42,8 @@ export function freeswitch(platform: Platform): Hono {
     await receiveCdr(platform.db, cdr)
     return c.text('Stored.\n')
   })
+  // No password here: mod_http_cache could send one only inside the URL, from where it would get into logs.
+  door.get('/audio/:file', (c) => audio(platform, c.req.param('file')))
   return door
 }
 

@@ -30,6 +30,8 @@ export type DialplanFetch = {
   username: string | null
   sourceIp: string | null
   answered: boolean
+  /** When it began to ring. */
+  ringingAt: Date | null
   outcome: Outcome
 }
 
@@ -100,6 +102,8 @@ function readDialplan(form: Form): XmlFetch | { problem: string } {
     username: readUsername(form),
     sourceIp: form.get('variable_sip_network_ip') ?? form.get('Hunt-Network-Addr') ?? null,
     answered: isAnswered(form),
+    ringingAt:
+      readTime(form, 'Hunt-Channel-Progress-Time') ?? readTime(form, 'Hunt-Channel-Progress-Media-Time'),
     outcome: readOutcome(form),
   }
 }
@@ -119,6 +123,12 @@ function readUsername(form: Form): string | null {
 function isAnswered(form: Form): boolean {
   const time = form.get('Hunt-Channel-Answered-Time') ?? form.get('Caller-Channel-Answered-Time') ?? '0'
   return time !== '0' || form.get('Answer-State') === 'answered'
+}
+
+// Microseconds since 1970; 0 is never.
+function readTime(form: Form, name: string): Date | null {
+  const text = form.get(name) ?? ''
+  return /^[1-9]\d{12,16}$/.test(text) ? new Date(Math.floor(Number(text) / 1000)) : null
 }
 
 function readOutcome(form: Form): Outcome {
