@@ -1,0 +1,130 @@
+import { eq } from 'drizzle-orm'
+import * as v from 'valibot'
+import { audioPrompts } from '../db/schema.ts'
+import type { Platform } from '../platform.ts'
+import { guardFor } from '../webhooks/guard.ts'
+import { type Cached, cacheFor, keep, lookUp } from './cache.ts'
+import { download } from './download.ts'
+import { limited } from './limit.ts'
+import { type PromptSource, PromptSourceSchema, promptName } from './prompt.ts'
+import { speak } from './speech.ts'
+import { toTelephoneWav } from './telephone.ts'
+
+/** A prompt's audio as a telephone WAV file, and for how many seconds it may be used; or why there is none. */
+export type Rendered = { path: string; maxAgeSeconds: number } | { problem: string }
+
+type Rendering = Pick<Platform, 'db' | 'env' | 'keys'>
+
+/** The audio of a stored prompt by its name: from the cache, or made now. One that is being made is waited for. */
+export async function renderPrompt(platform: Rendering, id: string): Promise<Rendered> {
+  if (!/^[0-9a-f]{32}$/.test(id)) return { problem: 'There is no such prompt.' }
+  return obtain(platform, id, () => storedSource(platform, id))
+}
+
+/** Makes prompts ready before FreeSWITCH asks for them. Gives those that cannot be made, and why. */
+export async function prefetch(
+  platform: Rendering,
+  sources: readonly PromptSource[],
+): Promise<{ source: PromptSource; problem: string }[]> {
+  const made = sources.map(async (source) => {
+    const rendered = await obtain(platform, promptName(platform.keys, source), async () => source)
+    return 'problem' in rendered ? [{ source, problem: rendered.problem }] : []
+  })
+  return (await Promise.all(made)).flat()
+}
+
+/** Whether the speech program is there: null when it speaks, else what is wrong. Tried at most once a minute. */
+export async function speechProblem(env: Platform['env']): Promise<string | null> {
+  if (tried === null || tried.command !== env.TTS_COMMAND || Date.now() - tried.at > 60_000) {
+    const speaking = speak(env, 'Ready.', { voice: 'woman', language: 'en-US' })
+    tried = { command: env.TTS_COMMAND, at: Date.now(), result: speaking }
+  }
+  const result = await tried.result
+  return 'problem' in result ? result.problem : null
+}
+
+let tried: { command: string; at: number; result: ReturnType<typeof speak> } | null = null
+
+async function storedSource({ db }: Rendering, id: string): Promise<PromptSource | null> {
+  const [row] = await db
+    .select({ source: audioPrompts.source })
+    .from(audioPrompts)
+    .where(eq(audioPrompts.id, id))
+  return row === undefined ? null : v.parse(PromptSourceSchema, row.source)
+}
+
+type Find = () => Promise<PromptSource | null>
+
+async function obtain(platform: Rendering, id: string, find: Find): Promise<Rendered> {
+  const cache = cacheFor(platform.env)
+  const cached = await lookUp(cache, id)
+  if (cached !== null && cached.freshUntil.getTime() > Date.now()) return toRendered(cached)
+  const key = `${cache.folder}/${id}`
+  const failure = failures.get(key)
+  if (failure !== undefined && failure.until > Date.now()) return { problem: failure.problem }
+  const running = underWay.get(key)
+  if (running !== undefined) return running
+  const making = makeNew(platform, id, find, cached).finally(() => underWay.delete(key))
+  underWay.set(key, making)
+  return making
+}
+
+// One file is made once at a time.
+const underWay = new Map<string, Promise<Rendered>>()
+
+// What could not be made is not tried again at once: a loop would ask for it a thousand times.
+const failures = new Map<string, { problem: string; until: number }>()
+const failureMilliseconds = 10_000
+const mostFailures = 1000
+
+async function makeNew(platform: Rendering, id: string, find: Find, stale: Cached | null): Promise<Rendered> {
+  const source = await find()
+  if (source === null) return { problem: 'There is no such prompt.' }
+  const made = await make(platform.env, source)
+  if (!('problem' in made))
+    return toRendered(await keep(cacheFor(platform.env), id, made.wav, made.freshUntil))
+  if (failures.size >= mostFailures) failures.clear()
+  failures.set(`${cacheFor(platform.env).folder}/${id}`, {
+    problem: made.problem,
+    until: Date.now() + failureMilliseconds,
+  })
+  // What was heard before is better than nothing.
+  return stale === null ? { problem: made.problem } : toRendered(stale)
+}
+
+type Made = { wav: Buffer; freshUntil: Date } | { problem: string }
+
+const make = (env: Platform['env'], source: PromptSource): Promise<Made> =>
+  source.kind === 'say' ? makeSpoken(env, source) : makePlayed(env, source.url)
+
+async function makeSpoken(
+  env: Platform['env'],
+  { text, ...speaker }: PromptSource & { kind: 'say' },
+): Promise<Made> {
+  const spoken = await limited('speech', mostSpeaking, () => speak(env, text, speaker))
+  if ('problem' in spoken) return spoken
+  const converted = await toTelephoneWav(spoken.wav)
+  if ('problem' in converted) return { problem: `What the speech program wrote ${converted.problem}.` }
+  return { ...converted, freshUntil: forEver }
+}
+
+// A host that stalls holds up its own files only.
+async function makePlayed(env: Platform['env'], url: string): Promise<Made> {
+  const loaded = await limited(`host ${new URL(url).host}`, mostOfHost, () =>
+    limited('downloads', mostDownloads, () => download(guardFor(env), url)),
+  )
+  if ('problem' in loaded) return { problem: `${url} ${loaded.problem}.` }
+  const converted = await toTelephoneWav(loaded.bytes)
+  if ('problem' in converted) return { problem: `${url} ${converted.problem}.` }
+  return { ...converted, freshUntil: new Date(Date.now() + loaded.freshSeconds * 1000) }
+}
+
+const mostSpeaking = 4
+const mostDownloads = 16
+const mostOfHost = 4
+const forEver = new Date('2100-01-01T00:00:00Z')
+
+function toRendered({ path, freshUntil }: Cached): Rendered {
+  const seconds = Math.round((freshUntil.getTime() - Date.now()) / 1000)
+  return { path, maxAgeSeconds: Math.min(Math.max(seconds, 0), 86_400) }
+}
