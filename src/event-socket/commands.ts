@@ -38,14 +38,14 @@ export function createCommands(socket: EventSocket) {
     killGateway: async (trunkId: string): Promise<Result<null>> =>
       nothing(await socket.api(sofia(`killgw ${uuid(trunkId)}`))),
 
-    /** Names of all gateways, also those that are being deleted. */
-    listGateways: async (): Promise<Result<string[]>> => {
-      const [up, down] = await Promise.all([socket.api(sofia('gwlist up')), socket.api(sofia('gwlist down'))])
-      const names = [up, down].map((reply) => read(reply, gatewayNames))
-      const failed = names.find((list) => list.kind !== 'done')
-      return (
-        failed ?? { kind: 'done', value: names.flatMap((list) => (list.kind === 'done' ? list.value : [])) }
-      )
+    /** Names of all gateways that are up (registered) and down, also those that are being deleted. */
+    listGateways: async (): Promise<Result<{ up: string[]; down: string[] }>> => {
+      const [up, down] = await Promise.all([
+        socket.api(sofia('gwlist up')).then((reply) => read(reply, gatewayNames)),
+        socket.api(sofia('gwlist down')).then((reply) => read(reply, gatewayNames)),
+      ])
+      if (up.kind !== 'done') return up
+      return down.kind === 'done' ? { kind: 'done', value: { up: up.value, down: down.value } } : down
     },
 
     /** The trunk version that a gateway carries; null when there is none, or it is being deleted. */

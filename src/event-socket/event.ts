@@ -5,13 +5,16 @@ import { isIP } from 'node:net'
 export type SwitchEvent =
   | { kind: 'job-done'; jobId: string; output: string }
   | GatewayState
-  | { kind: 'gateway-added' | 'gateway-deleted'; gateway: string }
+  | { kind: GatewayNews; gateway: string }
   | Registered
   | { kind: 'unregistered'; registrationId: string; username: string; expired: boolean }
   | { kind: 'channel-progress'; channelUuid: string; at: Date; earlyMedia: boolean }
-  | { kind: 'channel-answered'; channelUuid: string; at: Date }
+  | { kind: 'channel-answered'; channelUuid: string; at: Date; ringingAt: Date | null }
   | ChannelEnded
   | { kind: 'recording-stopped'; channelUuid: string; at: Date; path: string; seconds: number }
+
+/** `gateway-challenged`: an address that is not its registrar's asked for its password. */
+export type GatewayNews = 'gateway-added' | 'gateway-deleted' | 'gateway-challenged'
 
 /** A gateway's state by FreeSWITCH's own names (freeswitch.md 2.5); `up`: calls may go out through it. */
 export type GatewayState = {
@@ -46,6 +49,7 @@ export type ChannelEnded = {
   at: Date
   cause: string
   sipCode: number | null
+  ringingAt: Date | null
   answeredAt: Date | null
 }
 
@@ -60,6 +64,7 @@ export const eventNames = [
   'sofia::gateway_state',
   'sofia::gateway_add',
   'sofia::gateway_delete',
+  'sofia::gateway_invalid_digest_req',
   'sofia::register',
   'sofia::unregister',
   'sofia::expire',
@@ -80,12 +85,17 @@ const readers: ReadonlyMap<string, (fields: Fields) => SwitchEvent | null> = new
   ['BACKGROUND_JOB', jobDone],
   ['CHANNEL_PROGRESS', (fields) => progress(fields, false)],
   ['CHANNEL_PROGRESS_MEDIA', (fields) => progress(fields, true)],
-  ['CHANNEL_ANSWER', (fields) => channel(fields, (base) => ({ kind: 'channel-answered', ...base }))],
+  [
+    'CHANNEL_ANSWER',
+    (fields) =>
+      channel(fields, (base) => ({ kind: 'channel-answered', ...base, ringingAt: ringingTime(fields) })),
+  ],
   ['CHANNEL_HANGUP_COMPLETE', (fields) => channel(fields, (base) => ended(fields, base))],
   ['RECORD_STOP', (fields) => channel(fields, (base) => recording(fields, base))],
   ['sofia::gateway_state', gatewayState],
   ['sofia::gateway_add', (fields) => gateway(fields, 'gateway-added')],
   ['sofia::gateway_delete', (fields) => gateway(fields, 'gateway-deleted')],
+  ['sofia::gateway_invalid_digest_req', (fields) => gateway(fields, 'gateway-challenged')],
   ['sofia::register', registered],
   ['sofia::unregister', (fields) => unregistered(fields, text(fields, 'from-user'), false)],
   ['sofia::expire', (fields) => unregistered(fields, text(fields, 'user'), true)],
@@ -124,8 +134,15 @@ function ended(fields: Fields, base: { channelUuid: string; at: Date }): SwitchE
     ...base,
     cause: text(fields, 'Hangup-Cause') ?? text(fields, 'variable_hangup_cause') ?? 'UNKNOWN',
     sipCode: sipCode(fields),
+    ringingAt: ringingTime(fields),
     answeredAt: microseconds(text(fields, 'Caller-Channel-Answered-Time')),
   }
+}
+
+// Every event of a channel carries its times so far, in case its earlier events are lost or overtaken.
+function ringingTime(fields: Fields): Date | null {
+  const names = ['Caller-Channel-Progress-Time', 'Caller-Channel-Progress-Media-Time']
+  return names.map((name) => microseconds(text(fields, name))).find((time) => time !== null) ?? null
 }
 
 // The variables that hold the SIP status of a call that failed, the most telling first (freeswitch.md 7).
@@ -141,7 +158,7 @@ function recording(fields: Fields, base: { channelUuid: string; at: Date }): Swi
   return path === null ? null : { kind: 'recording-stopped', ...base, path, seconds }
 }
 
-function gateway(fields: Fields, kind: 'gateway-added' | 'gateway-deleted'): SwitchEvent | null {
+function gateway(fields: Fields, kind: GatewayNews): SwitchEvent | null {
   const name = text(fields, 'Gateway')
   return name === null ? null : { kind, gateway: name }
 }

@@ -17,8 +17,9 @@ const goneSeconds = 30
 export const isAlive = (name: SQL): SQL =>
   sql`${name}.seen_at > now() - ${goneSeconds}::integer * interval '1 second'`
 
-/** SQL: whether somebody watches the switch, which is what its being up means to all processes. */
-const isHeld = sql`seen_at > now() - ${holdSeconds}::integer * interval '1 second'`
+/** SQL: whether some process watches a row of `switches`, which is what its being up means to all processes. */
+export const isHeld = (name: SQL): SQL =>
+  sql`${name}.holder IS NOT NULL AND ${name}.seen_at > now() - ${holdSeconds}::integer * interval '1 second'`
 
 /** The switches of all regions, in order. */
 export const switchesOf = (regions: readonly Region[]): SwitchOfRegion[] =>
@@ -37,10 +38,10 @@ export async function announceSwitches(db: Db, switches: readonly SwitchOfRegion
 export async function takeHold(db: Db, switchId: string, holder: string, name: string): Promise<boolean> {
   const taken = await rows(
     db,
-    sql`UPDATE switches SET holder = ${holder}::uuid, name = ${name}, seen_at = now(), state = 'up', updated_at = now(),
-      since = CASE WHEN state = 'up' THEN since ELSE now() END
-    WHERE id = ${switchId} AND (holder = ${holder}::uuid OR holder IS NULL OR (${isHeld}) IS NOT TRUE)
-    RETURNING id`,
+    sql`UPDATE switches s SET holder = ${holder}::uuid, name = ${name}, seen_at = now(), state = 'up', updated_at = now(),
+      since = CASE WHEN s.state = 'up' THEN s.since ELSE now() END
+    WHERE s.id = ${switchId} AND (s.holder = ${holder}::uuid OR (${isHeld(sql`s`)}) IS NOT TRUE)
+    RETURNING s.id`,
   )
   return taken.length > 0
 }
@@ -54,8 +55,8 @@ export async function dropHold(db: Db, switchId: string, holder: string): Promis
 /** Marks the switches that nobody has reached for ten seconds as down. Gives what all processes know of a region's
  * switches as one text, which differs whenever a gateway may have to move. */
 export async function lookAround(db: Db, region: string): Promise<string> {
-  await db.execute(sql`UPDATE switches SET state = 'down', since = now(), holder = NULL, updated_at = now()
-    WHERE state = 'up' AND (${isHeld}) IS NOT TRUE`)
+  await db.execute(sql`UPDATE switches s SET state = 'down', since = now(), holder = NULL, updated_at = now()
+    WHERE s.state = 'up' AND (s.seen_at > now() - ${holdSeconds}::integer * interval '1 second') IS NOT TRUE`)
   const alive = await rows<{ id: string }>(
     db,
     sql`SELECT s.id FROM switches s WHERE s.region = ${region} AND ${isAlive(sql`s`)} ORDER BY s.id`,

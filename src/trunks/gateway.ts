@@ -17,6 +17,9 @@ export type Gateway = {
   variables: { name: string; value: string; direction: 'inbound' | 'outbound' | 'both' }[]
 }
 
+/** How long we ask a registrar to keep a registration; what it grants, FreeSWITCH does not tell. */
+export const expireSeconds = 600
+
 /** The gateway that registers an `outbound_registration` trunk at its `outbound_host`; `password` in plain text. */
 export function toGateway(trunk: RegisteringTrunk, password: string, keys: Keys): Gateway {
   return {
@@ -64,7 +67,7 @@ function addressParams({ outboundHost, outboundProxy }: RegisteringTrunk): Gatew
 // registrar that ignores them would be taken for dead and its calls refused.
 const registrationParams: Gateway['params'] = [
   ['register', 'true'],
-  ['expire-seconds', '600'],
+  ['expire-seconds', String(expireSeconds)],
   ['retry-seconds', '30'],
   ['timeout-seconds', '20'],
   ['caller-id-in-from', 'false'],

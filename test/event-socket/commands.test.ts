@@ -49,12 +49,12 @@ test('gateways', async () => {
       value: { state: 'FAIL_WAIT', up: false, retrySeconds: 27 },
     }),
   )
-  expect(await commands.listGateways()).toEqual({ kind: 'done', value: [id, other] })
+  expect(await commands.listGateways()).toEqual({ kind: 'done', value: { up: [id], down: [other] } })
   expect(await commands.killGateway(id)).toEqual({ kind: 'done', value: null })
   expect(last()).toBe(`sofia profile nat_gateway killgw ${id}`)
   expect(await commands.gatewayVersion(id)).toEqual({ kind: 'done', value: null })
   await eventually(async () =>
-    expect(await commands.listGateways()).toEqual({ kind: 'done', value: [other] }),
+    expect(await commands.listGateways()).toEqual({ kind: 'done', value: { up: [], down: [other] } }),
   )
 })
 

@@ -126,6 +126,7 @@ test.each([
     at,
     cause: 'USER_BUSY',
     sipCode,
+    ringingAt: null,
     answeredAt: null,
   })
 })

@@ -23,6 +23,8 @@ export type FakeFreeswitch = {
   /** Every `api` and `bgapi` command so far, without its first word. */
   readonly commands: string[]
   readonly gateways: Map<string, FakeGateway>
+  /** `added` and `deleted` with the gateway's name, in order. */
+  readonly history: string[]
   readonly registrations: Map<string, FakeRegistration>
   readonly channels: Set<string>
   /** The gateway's version as the server would serve it, or null when it would not; asked by `startgw`. */
@@ -62,6 +64,7 @@ export async function startFakeFreeswitch(
   const registrations = new Map<string, FakeRegistration>()
   const channels = new Set<string>()
   const commands: string[] = []
+  const history: string[] = []
   let sequence = 0
   let port = 0
 
@@ -101,6 +104,7 @@ export async function startFakeFreeswitch(
   }
   const add = (gateway: string, version: number) => {
     gateways.set(gateway, { version, state: 'UNREGED', up: false, dying: false, startedAt: Date.now() })
+    history.push(`added ${gateway}`)
     const added = { 'Event-Name': 'CUSTOM', 'Event-Subclass': 'sofia::gateway_add', Gateway: gateway }
     fake.emit({ ...added, 'profile-name': 'nat_gateway' })
     later(fake.tickMs / 2, () => tryRegister(gateway))
@@ -117,6 +121,7 @@ export async function startFakeFreeswitch(
     later(fake.tickMs / 2, () => gatewayState(gateway, 'DOWN'))
     later(fake.tickMs * 1.5, () => {
       if (gateways.get(gateway) === known) gateways.delete(gateway)
+      history.push(`deleted ${gateway}`)
       const deleted = { 'Event-Name': 'CUSTOM', 'Event-Subclass': 'sofia::gateway_delete', Gateway: gateway }
       fake.emit({ ...deleted, 'profile-name': 'nat_gateway' })
     })
@@ -211,6 +216,7 @@ export async function startFakeFreeswitch(
     },
     commands,
     gateways,
+    history,
     registrations,
     channels,
     serve: () => 1,

@@ -1,0 +1,175 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { recordEvent } from '../db/audit.ts'
+import { type Db, rows } from '../db/connect.ts'
+import { registrations, sipTrunks } from '../db/schema.ts'
+import type { Commands } from '../event-socket/commands.ts'
+import type { RegistrationStatus } from '../event-socket/status.ts'
+import { toSipUser } from '../sip-uri.ts'
+import { realm } from '../trunks/credentials.ts'
+import { readMwiAccount, registrationMark } from '../trunks/registration-mark.ts'
+import type { SwitchOfRegion } from './hold.ts'
+
+// Clients of client_credentials trunks: what the switch has in its registrar stands in `registrations`, and what old
+// credentials let in is flushed from the switch (freeswitch.md 2.3).
+
+/** Takes a contact that a client has registered or renewed. Gives the user name to flush when its trunk, user name or
+ * password is not the one any more that let it in. */
+export async function clientRegistered(
+  db: Db,
+  self: SwitchOfRegion,
+  told: RegistrationStatus,
+): Promise<string | null> {
+  const marked = readMwiAccount(told.mark ?? '')
+  if (marked === null) return null
+  const current = (await currentMarks(db, [marked.trunkId])).get(marked.trunkId)
+  if (current !== marked.mark) return told.username
+  const first = await db.transaction(async (tx) => {
+    const had = await countContacts(tx, marked.trunkId)
+    await upsert(tx, self, marked, told)
+    return had === 0
+  })
+  if (first) await tell(db, 'sip_trunk.client_registered', marked.trunkId, told)
+  return null
+}
+
+/** Takes that a contact is gone: unregistered, expired or flushed. */
+export async function clientGone(db: Db, self: SwitchOfRegion, registrationId: string): Promise<void> {
+  const gone = await db
+    .delete(registrations)
+    .where(and(eq(registrations.switchId, self.id), eq(registrations.registrationId, registrationId)))
+    .returning()
+  for (const registration of gone) {
+    if ((await countContacts(db, registration.trunkId)) === 0)
+      await tell(db, 'sip_trunk.client_unregistered', registration.trunkId, registration)
+  }
+}
+
+/** Makes the table say what the switch says of all its contacts, and flushes what old credentials let in. */
+export async function checkClients(db: Db, self: SwitchOfRegion, commands: Commands): Promise<void> {
+  const asked = new Date()
+  const told = await commands.registrations()
+  if (told.kind !== 'done') return
+  const stale = new Set<string>()
+  const known = await knownMarks(db, self)
+  const here = new Set(told.value.map(({ registrationId }) => registrationId))
+  const trunkIds = told.value.flatMap(({ mark }) => readMwiAccount(mark ?? '')?.trunkId ?? [])
+  const current = await currentMarks(db, trunkIds)
+  for (const registration of told.value) {
+    const marked = readMwiAccount(registration.mark ?? '')
+    if (marked === null) continue
+    if (current.get(marked.trunkId) !== marked.mark) stale.add(registration.username)
+    else if (known.get(registration.registrationId)?.mark !== marked.mark)
+      await clientRegistered(db, self, registration)
+  }
+  for (const [registrationId, { updatedAt }] of known)
+    if (!here.has(registrationId) && updatedAt < asked) await clientGone(db, self, registrationId)
+  for (const username of stale) await flush(commands, username)
+}
+
+/** Flushes the contacts of a trunk that its credentials would not let in any more: after a change, or its end. */
+export async function flushStale(
+  db: Db,
+  self: SwitchOfRegion,
+  commands: Commands,
+  trunkId: string,
+): Promise<void> {
+  const registered = await db
+    .select({ username: registrations.username, mark: registrations.mark })
+    .from(registrations)
+    .where(and(eq(registrations.switchId, self.id), eq(registrations.trunkId, trunkId)))
+  if (registered.length === 0) return
+  const current = (await currentMarks(db, [trunkId])).get(trunkId)
+  const stale = registered.filter(({ mark }) => mark !== current).map(({ username }) => username)
+  for (const username of new Set(stale)) await flush(commands, username)
+}
+
+/** Has the switch forget the contacts of a user name. */
+export async function flush(commands: Commands, username: string): Promise<void> {
+  const user = toSipUser(username)
+  if (user !== null) await commands.flushRegistrations(user, realm)
+}
+
+const knownMarks = async (db: Db, self: SwitchOfRegion) => {
+  const found = await db.select().from(registrations).where(eq(registrations.switchId, self.id))
+  return new Map(found.map((registration) => [registration.registrationId, registration]))
+}
+
+const mostAtOnce = 1000
+
+// By trunk, of those that have digest users.
+async function currentMarks(db: Db, trunkIds: readonly string[]): Promise<Map<string, string>> {
+  const ids = [...new Set(trunkIds)]
+  const marks = new Map<string, string>()
+  for (let start = 0; start < ids.length; start += mostAtOnce) {
+    const some = inArray(sipTrunks.id, ids.slice(start, start + mostAtOnce))
+    const trunks = await db
+      .select({
+        id: sipTrunks.id,
+        username: sipTrunks.username,
+        passwordEncrypted: sipTrunks.passwordEncrypted,
+      })
+      .from(sipTrunks)
+      .where(and(some, eq(sipTrunks.authenticationMode, 'client_credentials')))
+    for (const trunk of trunks) marks.set(trunk.id, registrationMark(trunk))
+  }
+  return marks
+}
+
+async function countContacts(db: Db, trunkId: string): Promise<number> {
+  const [counted] = await rows<{ contacts: number }>(
+    db,
+    sql`SELECT count(*)::integer AS contacts FROM registrations WHERE trunk_id = ${trunkId}::uuid AND expires_at > now()`,
+  )
+  return counted?.contacts ?? 0
+}
+
+// A client that comes back with another Call-ID takes the place of its old contact, of which the switch says nothing.
+async function upsert(
+  tx: Db,
+  self: SwitchOfRegion,
+  { trunkId, mark }: { trunkId: string; mark: string },
+  {
+    registrationId,
+    username,
+    contact,
+    userAgent,
+    networkIp,
+    networkPort,
+    expiresSeconds,
+  }: RegistrationStatus,
+): Promise<void> {
+  const row = {
+    ...{ trunkId, mark, username, contact, userAgent, networkIp, networkPort },
+    expiresAt: sql`now() + ${expiresSeconds}::integer * interval '1 second'`,
+    updatedAt: new Date(),
+  }
+  await tx
+    .delete(registrations)
+    .where(
+      and(
+        eq(registrations.switchId, self.id),
+        eq(registrations.trunkId, trunkId),
+        eq(registrations.contact, contact),
+        sql`registration_id <> ${registrationId}`,
+      ),
+    )
+  await tx
+    .insert(registrations)
+    .values({ ...row, switchId: self.id, registrationId })
+    .onConflictDoUpdate({ target: [registrations.switchId, registrations.registrationId], set: row })
+}
+
+async function tell(
+  db: Db,
+  type: string,
+  trunkId: string,
+  { contact, userAgent }: Pick<RegistrationStatus, 'contact' | 'userAgent'>,
+): Promise<void> {
+  const [trunk] = await db
+    .select({ carrierId: sipTrunks.carrierId })
+    .from(sipTrunks)
+    .where(eq(sipTrunks.id, trunkId))
+  if (trunk === undefined) return
+  const details = { contact, user_agent: userAgent }
+  await recordEvent(db, { carrierId: trunk.carrierId, type, resourceId: trunkId, apiTokenId: null, details })
+}

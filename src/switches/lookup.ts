@@ -1,0 +1,48 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
+import type { Trunk } from '../trunks/trunk.ts'
+import { isHeld } from './hold.ts'
+
+/** A switch that is up: its id in the tables, and the name that its fetches carry as `hostname`. */
+export type FoundSwitch = { id: string; name: string }
+
+/** The switch that an outbound call of a trunk is placed on: the one that holds its gateway, or its client's newest
+ * registration where the call goes to that; else any of its region. Null when that one is not up. */
+export function switchForTrunk(
+  db: Db,
+  trunk: Pick<Trunk, 'id' | 'region' | 'authenticationMode' | 'outboundHost'>,
+): Promise<FoundSwitch | null> {
+  if (trunk.authenticationMode === 'outbound_registration') return switchOfGateway(db, trunk.id)
+  if (trunk.authenticationMode === 'client_credentials' && trunk.outboundHost === null)
+    return switchOfRegistration(db, trunk.id)
+  return anySwitchOf(db, trunk.region)
+}
+
+/** The switch that runs a trunk's gateway, or null when none does or it is not up. */
+export const switchOfGateway = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
+  find(db, sql`s.id = (SELECT g.switch_id FROM gateway_states g WHERE g.trunk_id = ${trunkId}::uuid)`)
+
+/** The switch at which a trunk's client has registered last, or null when it has not or the switch is not up. */
+export const switchOfRegistration = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
+  find(
+    db,
+    sql`s.id = (SELECT r.switch_id FROM registrations r WHERE r.trunk_id = ${trunkId}::uuid AND r.expires_at > now()
+      ORDER BY r.updated_at DESC LIMIT 1)`,
+  )
+
+/** One of a region's switches that are up, each as often as the others. */
+export const anySwitchOf = (db: Db, region: string): Promise<FoundSwitch | null> =>
+  find(db, sql`s.region = ${region}`)
+
+/** The switch that calls itself so: where the channel of a call with that `switchName` runs. */
+export const switchNamed = (db: Db, name: string): Promise<FoundSwitch | null> =>
+  find(db, sql`s.name = ${name}`)
+
+async function find(db: Db, which: SQL): Promise<FoundSwitch | null> {
+  const [found] = await rows<FoundSwitch>(
+    db,
+    sql`SELECT s.id, s.name FROM switches s
+      WHERE ${which} AND s.name IS NOT NULL AND ${isHeld(sql`s`)} ORDER BY random() LIMIT 1`,
+  )
+  return found ?? null
+}
