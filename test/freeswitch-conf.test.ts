@@ -52,7 +52,7 @@ test('what could run a command is off', () => {
   )
   expect(modules).toEqual([
     ...['xml_curl', 'console', 'logfile', 'event_socket', 'json_cdr', 'commands', 'dptools', 'dialplan_xml'],
-    ...['sndfile', 'tone_stream', 'http_cache', 'sofia'],
+    ...['hash', 'sndfile', 'tone_stream', 'http_cache', 'sofia'],
   ])
 })
 

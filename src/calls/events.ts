@@ -1,59 +1,31 @@
-import { and, eq, inArray, isNull } from 'drizzle-orm'
-import { phoneCalls } from '../db/schema.ts'
 import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Platform } from '../platform.ts'
-import { endCall } from './finish.ts'
+import { isOver } from './call.ts'
+import { toProgress } from './finish.ts'
+import { advance, type Progress } from './progress.ts'
 
-/** Takes what a switch tells of a channel into the call's record (freeswitch.md 7). Events may come late, twice or never:
- * each only moves a call forward, and the CDR says the same again. */
-export async function hearChannel(platform: Platform, switchName: string, event: SwitchEvent): Promise<void> {
+/** What became of an event: whether its channel is to be hung up, since its call was over before. */
+export type Heard = { hangUp: string | null }
+
+/** Takes what a switch tells of a channel into its call (freeswitch.md 7). Events may come late, twice, out of order or
+ * never: each tells what the earlier ones told, and the CDR says it all again. */
+export async function hearChannel({ db }: Platform, event: SwitchEvent): Promise<Heard> {
+  const progress = progressBy(event)
+  if (progress === null || !('channelUuid' in event)) return { hangUp: null }
+  const call = await advance(db, event, progress)
+  const late = call !== null && isOver(call.status) && event.kind !== 'channel-ended'
+  return { hangUp: late ? event.channelUuid : null }
+}
+
+function progressBy(event: SwitchEvent): Progress | null {
   switch (event.kind) {
     case 'channel-progress':
-      await markRinging(platform, event.channelUuid, event.at)
-      return
+      return { ringingAt: event.at }
     case 'channel-answered':
-      await markChannelAnswered(platform, event.channelUuid, event.at)
-      return
+      return { ringingAt: event.ringingAt, answeredAt: event.at }
     case 'channel-ended':
-      await endCall(platform.db, {
-        channelUuid: event.channelUuid,
-        switchName,
-        startedAt: null,
-        ringingAt: null,
-        answeredAt: event.answeredAt,
-        endedAt: event.at,
-        answeredSeconds: null,
-        cause: event.cause,
-        sipStatus: event.sipCode,
-      })
-      return
+      return toProgress({ ...event, endedAt: event.at, answeredSeconds: null, sipStatus: event.sipCode })
     default:
-      return
+      return null
   }
-}
-
-async function markRinging({ db }: Platform, channelUuid: string, at: Date): Promise<void> {
-  await db
-    .update(phoneCalls)
-    .set({ status: 'ringing', ringingAt: at, updatedAt: new Date() })
-    .where(
-      and(
-        eq(phoneCalls.channelUuid, channelUuid),
-        eq(phoneCalls.status, 'initiated'),
-        isNull(phoneCalls.endedAt),
-      ),
-    )
-}
-
-async function markChannelAnswered({ db }: Platform, channelUuid: string, at: Date): Promise<void> {
-  await db
-    .update(phoneCalls)
-    .set({ status: 'in-progress', answeredAt: at, updatedAt: new Date() })
-    .where(
-      and(
-        eq(phoneCalls.channelUuid, channelUuid),
-        inArray(phoneCalls.status, ['initiated', 'ringing']),
-        isNull(phoneCalls.endedAt),
-      ),
-    )
 }

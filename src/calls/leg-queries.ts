@@ -36,8 +36,8 @@ export type NewLeg = {
   usable: boolean
 }
 
-/** Stores a leg and takes one of its trunk's channels; false when there is none or no way to ring it: the leg is then
- * stored as failed. */
+/** Stores a leg and takes one of its trunk's channels; false when there is none or no way to ring it. Its beginning, and
+ * the end of one that cannot be rung, are still to be told (begin-leg.ts). */
 export async function insertLeg(db: Db, leg: NewLeg): Promise<boolean> {
   const { parent, callback } = leg
   const [stored] = await rows<{ status: string }>(
@@ -46,13 +46,13 @@ export async function insertLeg(db: Db, leg: NewLeg): Promise<boolean> {
     WITH way AS (SELECT ${leg.usable}::boolean AND trunk_has_channel(${leg.sipTrunkId}::uuid) AS open)
     INSERT INTO phone_calls (id, carrier_id, account_id, sip_trunk_id, parent_call_id, direction, status, from_number,
       to_number, channel_uuid, switch_name, instructions, route_steps, status_callback_url, status_callback_method,
-      status_callback_events, started_at, ended_at, duration, sip_response_code)
+      status_callback_events, started_at, placing_until)
     SELECT ${leg.id}::uuid, ${parent.carrierId}::uuid, ${parent.accountId}::uuid, ${leg.sipTrunkId}::uuid, ${parent.id}::uuid,
-      'outbound-dial', CASE WHEN open THEN 'initiated' ELSE 'failed' END, ${leg.from}, ${leg.to}, ${leg.channelUuid}::uuid,
+      'outbound-dial', CASE WHEN open THEN 'initiated' ELSE 'queued' END, ${leg.from}, ${leg.to}, ${leg.channelUuid}::uuid,
       p.switch_name, ${JSON.stringify(leg.instructions)}::jsonb, ${JSON.stringify(leg.routeSteps)}::jsonb,
       ${callback?.url ?? null}::text, ${callback?.method ?? null}::text,
       CASE WHEN ${callback !== null}::boolean THEN string_to_array(${callback?.events.join(',') ?? ''}, ',') END,
-      now(), CASE WHEN NOT open THEN now() END, CASE WHEN NOT open THEN 0 END, CASE WHEN NOT open THEN 503 END
+      now(), CASE WHEN ${callback !== null}::boolean AND open THEN now() END
     FROM way, phone_calls p WHERE p.id = ${parent.id}::uuid
     RETURNING status`,
   )
@@ -88,10 +88,10 @@ export async function joinedLeg(
   return leg ?? null
 }
 
-/** Legs of a call that have not ended, by their ids. */
+/** Legs of a call that have not ended, in the order in which they were dialled. */
 export const openLegs = (db: Db, parentId: string): Promise<{ id: string; answered: boolean }[]> =>
   rows(
     db,
     sql`SELECT id, answered_at IS NOT NULL AS answered FROM phone_calls
-      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL`,
+      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL ORDER BY seq`,
   )

@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { toSid } from '../accounts/account.ts'
 import { type Leg, uriEndpoint } from '../dialplan-action.ts'
-import { meaningOf, nationalFormat, normalise, stored } from '../numbers/e164.ts'
+import { meaningOf, normalise, stored } from '../numbers/e164.ts'
 import type { Platform } from '../platform.ts'
 import { type DialledNumber, type SipUser, toDialledNumber, toSipUser } from '../sip-uri.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
-import { endpoint } from '../trunks/dial-string.ts'
+import { endpoint, shownNumber } from '../trunks/dial-string.ts'
 import type { Trunk } from '../trunks/trunk.ts'
 import { type Dial, legVariables } from '../twiml/dial.ts'
 import type { Target } from '../twiml/target.ts'
 import { logProblem } from './ask.ts'
+import { beginLeg } from './begin-leg.ts'
 import type { RunningCall } from './call.ts'
-import { endUnanswered } from './finish.ts'
-import { accountOfLeg, contactOfClient, insertLeg, joinedLeg } from './leg-queries.ts'
+import { accountOfLeg, contactOfClient, joinedLeg } from './leg-queries.ts'
+import { endLegs } from './progress.ts'
 
 /** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means
  * that nobody could be rung; an error log says why. */
@@ -57,7 +58,7 @@ async function ringLeg(platform: Platform, call: RunningCall, ringing: Ringing):
   const way = await wayTo(platform, call, ringing)
   const id = randomUUID()
   const channelUuid = randomUUID()
-  const placed = await insertLeg(platform.db, {
+  const placed = await beginLeg(platform.db, {
     id,
     parent: call,
     sipTrunkId: way.trunk?.id ?? null,
@@ -122,18 +123,13 @@ async function wayTo(
   }
 }
 
-// The caller id as the trunk dials numbers: national, or with its plus (somleng.md 4.4).
 function shownBy(trunk: Trunk | null, callerId: string | null): Record<string, string> {
-  if (trunk === null || callerId === null) return {}
-  const meaning = meaningOf(callerId, null)
-  if (meaning.kind === 'other') return {}
-  const digits = trunk.outboundNationalDialing ? nationalFormat(meaning.number) : stored(meaning.number)
-  const plus = trunk.outboundPlusPrefix && !trunk.outboundNationalDialing ? '+' : ''
-  return { origination_caller_id_number: `${plus}${digits}` }
+  const number = trunk === null || callerId === null ? null : shownNumber(trunk, callerId)
+  return number === null ? {} : { origination_caller_id_number: number }
 }
 
 /** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. Legs that never became a
- * channel get no CDR, so those that are still open are ended here. */
+ * channel get no CDR, so those that are open a little later, when the others' own ends are known, are ended here. */
 export async function dialOutcome(
   platform: Platform,
   call: RunningCall,
@@ -141,7 +137,16 @@ export async function dialOutcome(
   joinedUuid: string | null,
 ) {
   const joined = disposition === 'SUCCESS' ? await joinedLeg(platform.db, call.id, joinedUuid) : null
-  await endUnanswered(platform.db, call.id, disposition)
+  setTimeout(() => endLate(platform, call, disposition), lateMilliseconds).unref()
   if (joined === null) return { disposition }
   return { disposition, callSid: toSid('CA', joined.id), seconds: joined.seconds }
+}
+
+const lateMilliseconds = 1500
+
+function endLate(platform: Platform, call: RunningCall, disposition: string): void {
+  const cause = disposition === 'SUCCESS' ? 'LOSE_RACE' : disposition
+  endLegs(platform.db, call.id, cause).catch((error) =>
+    platform.log.error({ err: error, callId: call.id }, 'The legs of a Dial could not be ended'),
+  )
 }

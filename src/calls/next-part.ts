@@ -1,13 +1,14 @@
-import { type Action, hangUp } from '../dialplan-action.ts'
+import { type Action, hangUp, hangUpAfter, recordSession, sendDigits } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import type { Outcome } from '../twiml/rules.ts'
 import { after, type Verb } from '../twiml/verb.ts'
 import { apologise, askAgain, continueCall, runDocument, usableVerbs, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dialOutcome } from './legs.ts'
-import { markAnswered, runningCall } from './queries.ts'
+import { advance } from './progress.ts'
+import { runningCall } from './queries.ts'
 import { preamble } from './receive.ts'
-import { recordOutcome } from './recordings.ts'
+import { beginRecording, recordOutcome } from './recordings.ts'
 import { startOf } from './start.ts'
 import { claimExpiredStep } from './step-queries.ts'
 
@@ -17,6 +18,7 @@ export type Returning = {
   destination: string
   channelUuid: string
   answered: boolean
+  ringingAt: Date | null
   outcome: {
     at: string | null
     digits: string | null
@@ -35,8 +37,9 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
   const found = await runningCall(platform.db, returning.destination, returning.channelUuid)
   if (found === null) return null
   const { call, current } = found
-  if (isOver(call.status)) return [...preamble, hangUp()]
-  if (returning.answered && (await markAnswered(platform.db, call.id))) call.status = 'in-progress'
+  if (returning.answered && call.status !== 'in-progress')
+    Object.assign(call, await answer(platform, call, returning))
+  if (isOver(call.status) || call.instructions.wish === 'hang up') return [...preamble, hangUp()]
   const actions =
     current === null ? await begin(platform, call) : await resume(platform, call, current, returning)
   return [...preamble, ...actions]
@@ -44,9 +47,30 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+// By then the API may have given it another document to begin with.
+async function answer({ db }: Platform, { id }: RunningCall, { ringingAt }: Returning) {
+  const moved = await advance(db, { id }, { ringingAt, answeredAt: new Date() })
+  return moved === null ? {} : { status: moved.status, instructions: moved.instructions }
+}
+
 async function begin(platform: Platform, call: RunningCall): Promise<Action[]> {
   const { first } = call.instructions
-  return first === undefined ? [hangUp()] : continueCall(platform, call, startOf(call, first))
+  if (first === undefined) return [hangUp()]
+  return [...(await openingOf(platform, call)), ...(await continueCall(platform, call, startOf(call, first)))]
+}
+
+// What an API call does before its TwiML.
+async function openingOf(platform: Platform, call: RunningCall): Promise<Action[]> {
+  const { order } = call.instructions
+  if (order === undefined) return []
+  const { recording, sendDigits: digits } = order
+  return [
+    hangUpAfter(order.timeLimitSeconds),
+    ...(recording === undefined
+      ? []
+      : [recordSession(await beginRecording(platform, call, 'OutboundAPI', recording, recording.channels))]),
+    ...(digits === undefined ? [] : sendDigits(digits)),
+  ]
 }
 
 async function resume(

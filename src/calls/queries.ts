@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { accounts, phoneCalls, webhookRequests } from '../db/schema.ts'
 import type { Instructions, RunningCall, WebhookStep } from './call.ts'
@@ -50,14 +50,4 @@ export async function runningCall(
     call: { ...call, channelUuid, instructions: call.instructions as Instructions },
     current: current?.state ? (current as WebhookStep) : null,
   }
-}
-
-/** Marks a call answered now, unless something has said so before or the call is over. True when it changed. */
-export async function markAnswered(db: Db, callId: string): Promise<boolean> {
-  const changed = await db
-    .update(phoneCalls)
-    .set({ status: 'in-progress', answeredAt: new Date(), updatedAt: new Date() })
-    .where(and(eq(phoneCalls.id, callId), isNull(phoneCalls.answeredAt), isNull(phoneCalls.endedAt)))
-    .returning({ id: phoneCalls.id })
-  return changed.length > 0
 }

@@ -12,7 +12,7 @@ import type { RunningCall } from './call.ts'
 export async function beginRecording(
   platform: Platform,
   call: RunningCall,
-  source: 'RecordVerb' | 'DialVerb',
+  source: 'RecordVerb' | 'DialVerb' | 'OutboundAPI',
   order: RecordingOrder,
   channels: 1 | 2,
 ): Promise<string> {

@@ -16,6 +16,15 @@ export function numberPart(trunk: Dialling, destination: string): string {
   return `${plus}${prefix}${digits}`.replace(/^\++/, '+')
 }
 
+/** A caller id as a trunk shows numbers: national, or with its plus (somleng.md 4.4). Null for what is no number, which
+ * passes untouched (contract section 7). */
+export function shownNumber(trunk: Dialling, callerId: string): string | null {
+  const meaning = meaningOf(callerId, null)
+  if (meaning.kind === 'other') return null
+  if (trunk.outboundNationalDialing) return nationalFormat(meaning.number)
+  return `${trunk.outboundPlusPrefix ? '+' : ''}${stored(meaning.number)}`
+}
+
 /** What FreeSWITCH dials to reach a number through a trunk (specification, "Outbound Dial String Construction"): its
  * gateway, its host, or the contact that its client registered (null: not registered). Null when there is no such way. */
 export function endpoint(

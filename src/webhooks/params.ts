@@ -28,3 +28,6 @@ export function callParams(call: CallFacts): Record<string, string> {
 
 /** Version of Twilio's API that all of this speaks. */
 export const apiVersion = '2010-04-01'
+
+/** A time as Twilio writes it: RFC 2822, in UTC. */
+export const rfc2822 = (time: Date): string => time.toUTCString().replace('GMT', '+0000')

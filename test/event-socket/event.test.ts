@@ -95,6 +95,7 @@ test('channel events', () => {
     kind: 'channel-answered',
     channelUuid: uuid,
     at,
+    ringingAt: null,
   })
   expect(
     read({
@@ -131,15 +132,17 @@ test.each([
   })
 })
 
-test('an answered call tells when it was answered', () => {
+test('an answered call tells when it rang and when it was answered', () => {
   expect(
     read({
       'Event-Name': 'CHANNEL_HANGUP_COMPLETE',
       ...stamp,
       'Hangup-Cause': 'NORMAL_CLEARING',
+      'Caller-Channel-Progress-Time': '0',
+      'Caller-Channel-Progress-Media-Time': '1795386870000000',
       'Caller-Channel-Answered-Time': '1795386880000000',
     }),
-  ).toMatchObject({ answeredAt: new Date(1795386880000) })
+  ).toMatchObject({ ringingAt: new Date(1795386870000), answeredAt: new Date(1795386880000) })
 })
 
 test.each([

@@ -37,7 +37,7 @@ beforeAll(async () => {
     name: 'Client',
     authenticationMode: 'client_credentials',
     username: 'icy-dream-4198',
-    password: 'secret',
+    password: 'secretsecret',
   })
   gateway = await createTrunk(platform, tenant, {
     name: 'Gateway',

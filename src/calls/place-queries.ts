@@ -1,0 +1,153 @@
+import { eq, sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
+import { phoneCalls } from '../db/schema.ts'
+import type { Instructions } from './call.ts'
+
+/** Channel on which the server processes hear that there is something to do for a call. */
+export const dueChannel = 'calls_due'
+
+/** Wakes the call work of every server process, once the transaction is through. */
+export async function wakeCallWork(db: Db): Promise<void> {
+  await db.execute(sql`SELECT pg_notify(${dueChannel}, '')`)
+}
+
+/** The same, if calls wait for a channel of the trunk that has just become free. */
+export async function wakeQueueOf(db: Db, trunkId: string | null): Promise<void> {
+  await db.execute(sql`SELECT pg_notify(${dueChannel}, '')
+    WHERE EXISTS (SELECT 1 FROM phone_calls WHERE status = 'queued' AND sip_trunk_id = ${trunkId}::uuid)`)
+}
+
+/** The trunks that queued calls wait for, each found by one look into the index, whatever the length of its queue; null
+ * is the queue of calls to SIP URIs, which take no trunk. */
+export async function waitingTrunks(db: Db): Promise<(string | null)[]> {
+  const waiting = await rows<{ sip_trunk_id: string | null }>(
+    db,
+    sql`WITH RECURSIVE waiting AS (
+      (SELECT sip_trunk_id FROM phone_calls WHERE status = 'queued' AND sip_trunk_id IS NOT NULL
+        ORDER BY sip_trunk_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT p.sip_trunk_id FROM phone_calls p WHERE p.status = 'queued' AND p.sip_trunk_id > w.sip_trunk_id
+        ORDER BY p.sip_trunk_id LIMIT 1)
+      FROM waiting w WHERE w.sip_trunk_id IS NOT NULL
+    )
+    SELECT sip_trunk_id FROM waiting WHERE sip_trunk_id IS NOT NULL
+    UNION ALL
+    SELECT NULL WHERE EXISTS (SELECT 1 FROM phone_calls WHERE status = 'queued' AND sip_trunk_id IS NULL)`,
+  )
+  return waiting.map(({ sip_trunk_id }) => sip_trunk_id)
+}
+
+/** A call that this process is to have a switch place. */
+export type TakenCall = {
+  id: string
+  carrierId: string
+  accountId: string
+  sipTrunkId: string | null
+  channelUuid: string
+  from: string
+  to: string
+  instructions: Instructions
+}
+
+// Longer than a switch may take to answer that it has the order (event-socket/connection.ts).
+const placingSeconds = 15
+
+// After this long a call whose placing has not become clear, since its switch is away, holds up its trunk no more.
+const unclearSeconds = 60
+
+/** Takes the oldest queued call of a trunk, and with it one of the trunk's channels, in the statement that makes it live:
+ * null when there is none to take. While another process is placing a call of the trunk none is taken, so that they are
+ * placed in the order in which they came, whatever the number of processes. */
+export async function takeNext(
+  db: Db,
+  trunkId: string | null,
+  switchName: string,
+): Promise<TakenCall | null> {
+  return db.transaction(async (tx) => {
+    const [lock] = await rows<{ free: boolean }>(
+      tx,
+      sql`SELECT pg_try_advisory_xact_lock(hashtextextended(${`queue of ${trunkId}`}, 0)) AS free`,
+    )
+    if (lock?.free !== true) return null
+    const queue = trunkId === null ? sql`sip_trunk_id IS NULL` : sql`sip_trunk_id = ${trunkId}::uuid`
+    const [taken] = await rows<TakenRow>(
+      tx,
+      sql`UPDATE phone_calls SET status = 'initiated', switch_name = ${switchName}, started_at = coalesce(started_at, now()), due_at = NULL,
+          placing_until = now() + ${placingSeconds}::integer * interval '1 second', updated_at = now()
+        WHERE id = (SELECT id FROM phone_calls WHERE status = 'queued' AND ${queue} AND (due_at IS NULL OR due_at <= now())
+            ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+          AND NOT EXISTS (SELECT 1 FROM phone_calls WHERE status IN ('initiated', 'ringing', 'in-progress')
+            AND sip_trunk_id = ${trunkId}::uuid
+            AND placing_until > now() - ${unclearSeconds - placingSeconds}::integer * interval '1 second')
+          AND trunk_has_channel(${trunkId}::uuid)
+        RETURNING ${takenColumns}`,
+    )
+    return taken === undefined ? null : toTaken(taken)
+  })
+}
+
+/** Takes a call over whose placing has not become clear in time: the process that took it has died, or lost its switch.
+ * Only of switches that this process can ask. */
+export async function takeUnclear(
+  db: Db,
+  switchNames: readonly string[],
+): Promise<(TakenCall & { switchName: string }) | null> {
+  const [taken] = await rows<TakenRow & { switch_name: string }>(
+    db,
+    sql`UPDATE phone_calls SET placing_until = now() + ${placingSeconds}::integer * interval '1 second', updated_at = now()
+      WHERE id = (SELECT id FROM phone_calls WHERE placing_until < now() AND status = 'initiated'
+          AND switch_name = ANY(ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(switchNames)}::jsonb)))
+          ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+      RETURNING ${takenColumns}, switch_name`,
+  )
+  return taken === undefined ? null : { ...toTaken(taken), switchName: taken.switch_name }
+}
+
+type TakenRow = {
+  id: string
+  carrier_id: string
+  account_id: string
+  sip_trunk_id: string | null
+  channel_uuid: string
+  from_number: string
+  to_number: string
+  instructions: Instructions
+}
+
+const takenColumns = sql`id, carrier_id, account_id, sip_trunk_id, channel_uuid, from_number, to_number, instructions`
+
+const toTaken = (row: TakenRow): TakenCall => ({
+  id: row.id,
+  carrierId: row.carrier_id,
+  accountId: row.account_id,
+  sipTrunkId: row.sip_trunk_id,
+  channelUuid: row.channel_uuid,
+  from: row.from_number,
+  to: row.to_number,
+  instructions: row.instructions,
+})
+
+/** Gives a taken call, and its channel, back: nothing was sent to a switch. It is the next of its trunk again. */
+export async function giveBack(db: Db, callId: string, seconds: number): Promise<void> {
+  await db.execute(sql`UPDATE phone_calls SET status = 'queued', placing_until = NULL, switch_name = NULL, started_at = NULL,
+      due_at = now() + ${seconds}::integer * interval '1 second', updated_at = now()
+    WHERE id = ${callId}::uuid AND status = 'initiated' AND placing_until IS NOT NULL`)
+}
+
+/** Puts a call that has failed on one trunk into the queue of another. */
+export async function moveInQueue(
+  db: Db,
+  callId: string,
+  moved: { sipTrunkId: string; channelUuid: string; instructions: Instructions; steps: readonly object[] },
+): Promise<void> {
+  const { steps, ...columns } = moved
+  await db
+    .update(phoneCalls)
+    .set({
+      ...columns,
+      ...{ status: 'queued', placingUntil: null, switchName: null, dueAt: null, updatedAt: new Date() },
+      routeSteps: sql`${phoneCalls.routeSteps} || ${JSON.stringify(steps)}::jsonb`,
+    })
+    .where(eq(phoneCalls.id, callId))
+  await wakeCallWork(db)
+}

@@ -1,0 +1,58 @@
+import { eq, sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { phoneCalls } from '../db/schema.ts'
+import type { Instructions } from './call.ts'
+
+/** The call that is meant: by its id, or by its channel's UUID. */
+export type Which = { id: string } | { channelUuid: string }
+
+const columns = {
+  id: phoneCalls.id,
+  carrierId: phoneCalls.carrierId,
+  accountId: phoneCalls.accountId,
+  sipTrunkId: phoneCalls.sipTrunkId,
+  parentCallId: phoneCalls.parentCallId,
+  direction: phoneCalls.direction,
+  status: phoneCalls.status,
+  from: phoneCalls.from,
+  to: phoneCalls.to,
+  instructions: sql<Instructions>`${phoneCalls.instructions}`,
+  step: phoneCalls.step,
+  statusCallbackUrl: phoneCalls.statusCallbackUrl,
+  statusCallbackMethod: phoneCalls.statusCallbackMethod,
+  statusCallbackEvents: phoneCalls.statusCallbackEvents,
+  callbackSequence: phoneCalls.callbackSequence,
+  dueAt: phoneCalls.dueAt,
+  placingUntil: phoneCalls.placingUntil,
+  startedAt: phoneCalls.startedAt,
+  ringingAt: phoneCalls.ringingAt,
+  answeredAt: phoneCalls.answeredAt,
+  endedAt: phoneCalls.endedAt,
+  duration: phoneCalls.duration,
+  hangupCause: phoneCalls.hangupCause,
+  sipResponseCode: phoneCalls.sipResponseCode,
+}
+
+/** A call as far as its progress concerns it. */
+export type MovingCall = NonNullable<Awaited<ReturnType<typeof lockCall>>>
+
+/** A call that nobody else changes until the transaction ends; null when there is none. */
+export async function lockCall(tx: Db, which: Which) {
+  const condition =
+    'id' in which ? eq(phoneCalls.id, which.id) : eq(phoneCalls.channelUuid, which.channelUuid)
+  const [call] = await tx.select(columns).from(phoneCalls).where(condition).for('no key update')
+  return call ?? null
+}
+
+/** Stores what progress has changed of a call. */
+export async function updateCall(tx: Db, call: MovingCall): Promise<void> {
+  const { id, status, callbackSequence, dueAt, placingUntil, ringingAt, answeredAt, endedAt } = call
+  const { duration, hangupCause, sipResponseCode } = call
+  await tx
+    .update(phoneCalls)
+    .set({
+      ...{ status, callbackSequence, dueAt, placingUntil, ringingAt, answeredAt, endedAt },
+      ...{ duration, hangupCause, sipResponseCode, updatedAt: new Date() },
+    })
+    .where(eq(phoneCalls.id, id))
+}
