@@ -121,6 +121,13 @@ export const legRunsFirst = (callId: string): Record<string, string> => ({
   group_confirm_file: `execute_extension ${word(callId)} XML twiml`,
 })
 
+/** Leg variables: the switch notes under `placedMark` that it has begun to call. */
+export const legMarksPlaced = (channelUuid: string): Record<string, string> => ({
+  api_on_originate: `hash insert/${placedMark(channelUuid)}/1`,
+})
+/** Where a switch notes of a channel that it has begun to call: the note outlives the channel. */
+export const placedMark = (channelUuid: string): string => `placed/${word(channelUuid)}`
+
 /** A leg as bridge and originate read it: `[a=b,c=d]endpoint`. */
 export function writeLeg(leg: Leg): string {
   const variables = Object.entries(leg.variables).map(([name, value]) => `${word(name)}=${dialValue(value)}`)
@@ -128,8 +135,9 @@ export function writeLeg(leg: Leg): string {
 }
 
 /** A leg as an originate reads it: `{a=b,c=d}endpoint`, since some variables, such as ignore_early_media, are honoured
- * only there (freeswitch.md 7). */
-export const writeOriginate = (leg: Leg): string => writeLeg(leg).replace(/^\[(.*?)\]/, '{$1}')
+ * only there (freeswitch.md 7). A space would end the leg, so it is written as `\s` (6.4). */
+export const writeOriginate = (leg: Leg): string =>
+  writeLeg(leg).replace(/^\[(.*?)\]/, (_, variables: string) => `{${variables.replaceAll(' ', '\\s')}}`)
 
 /** `sofia/gateway/{trunk_id}/{number}` (specification, "Outbound Dial String Construction"). */
 export const gatewayEndpoint = (trunkId: string, number: DialledNumber): string =>

@@ -1,4 +1,4 @@
-import { type Leg, profile, writeOriginate } from '../dialplan-action.ts'
+import { type Leg, placedMark, profile, writeOriginate } from '../dialplan-action.ts'
 import type { SipUser } from '../sip-uri.ts'
 import type { EventSocket, Reply } from './connection.ts'
 import {
@@ -71,14 +71,37 @@ export function createCommands(socket: EventSocket) {
       nothing(await socket.api(sofia(`flush_inbound_reg ${username}@${word(realm)}`))),
 
     /** Calls out on a leg whose variables name the channel (`origination_uuid`); once answered it hunts `callId` in
-     * context `twiml`. The result comes when it is answered or has failed. */
-    originate: async (leg: Leg, callId: string, patienceSeconds: number): Promise<Result<Originated>> =>
+     * context `twiml`. The result comes when it is answered or has failed; `accepted` is called before, once the switch
+     * has taken the order. */
+    originate: async (
+      leg: Leg,
+      callId: string,
+      patienceSeconds: number,
+      accepted?: () => void,
+    ): Promise<Result<Originated>> =>
       read(
         await socket.background(
           `originate ${writeOriginate(leg)} ${uuid(callId)} XML twiml`,
           patienceSeconds * 1000,
+          accepted,
         ),
         originated,
+      ),
+
+    /** Whether the switch has begun to call on a channel whose leg carried `legMarksPlaced`, also when that is over. */
+    wasPlaced: async (channelUuid: string): Promise<Result<boolean>> =>
+      read(await socket.api(`hash select/${placedMark(uuid(channelUuid))}`), (text) =>
+        text.trim() === '1' ? true : /^(-ERR no reply)?\s*$/.test(text) ? false : undefined,
+      ),
+
+    /** Has the switch forget that. */
+    forgetPlaced: async (channelUuid: string): Promise<Result<null>> =>
+      nothing(await socket.api(`hash delete/${placedMark(uuid(channelUuid))}`)),
+
+    /** Whether a channel is there. */
+    channelExists: async (channelUuid: string): Promise<Result<boolean>> =>
+      read(await socket.api(`uuid_exists ${uuid(channelUuid)}`), (text) =>
+        text.trim() === 'true' ? true : text.trim() === 'false' ? false : undefined,
       ),
 
     /** Ends a channel with a hangup cause; refused when there is no such channel. */

@@ -102,16 +102,18 @@ export class EventSocket {
     return this.#up ? this.#send(`api ${line(command)}`) : this.#unreachable()
   }
 
-  /** Runs an API command in a thread of its own and gives its output; it may take as long as is said. */
-  async background(command: string, patienceMs: number): Promise<Reply> {
+  /** Runs an API command in a thread of its own and gives its output; it may take as long as is said. `accepted` is called
+   * once the switch has taken it. */
+  async background(command: string, patienceMs: number, accepted = () => {}): Promise<Reply> {
     if (!this.#up) return this.#unreachable()
     const id = randomUUID()
     const result = this.#wait(patienceMs, (waiter) => this.#jobs.set(id, waiter))
-    const accepted = await this.#send(`bgapi ${line(command)}\nJob-UUID: ${id}`)
-    if (accepted.kind === 'reply' && accepted.text.startsWith('+OK')) {
+    const taken = await this.#send(`bgapi ${line(command)}\nJob-UUID: ${id}`)
+    if (taken.kind === 'reply' && taken.text.startsWith('+OK')) {
+      accepted()
       return result.finally(() => this.#jobs.delete(id))
     }
-    this.#settle(this.#jobs.get(id), accepted)
+    this.#settle(this.#jobs.get(id), taken)
     this.#jobs.delete(id)
     return result
   }
