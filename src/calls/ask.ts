@@ -37,6 +37,14 @@ export async function continueCall(
   return ask(platform, call, { url, method, params: { ...callParams(call), ...params } }, 'new')
 }
 
+/** Runs a document that is stored as the call's step already. */
+export async function runStored(platform: Platform, call: RunningCall, document: string): Promise<Action[]> {
+  const usable = usableVerbs({ ...noRequest, document })
+  const answered = call.status === 'in-progress'
+  if ('problem' in usable) return apologise(platform, call, '', usable.problem, answered)
+  return runDocument(platform, call, usable.verbs, 0, answered)
+}
+
 /** Asks a webhook again whose server process did not live to hear the answer. */
 export async function askAgain(platform: Platform, call: RunningCall, lost: WebhookStep): Promise<Action[]> {
   return ask(platform, call, lost, 'stored')

@@ -119,6 +119,8 @@ export type InboundCall = {
   statusCallbackMethod: 'GET' | 'POST'
   instructions: Instructions
   routeSteps: readonly Step[]
+  /** TwiML that is there without a request: stored as the call's first step. */
+  document: string | null
 }
 
 /** Stores a ringing call and so takes one of its trunk's channels, or gives null when none is left. The same channel
@@ -127,17 +129,21 @@ export async function admitInbound(db: Db, call: InboundCall): Promise<{ id: str
   const [admitted] = await rows<{ id: string; step: number }>(
     db,
     sql`
-    INSERT INTO phone_calls AS c (carrier_id, account_id, sip_trunk_id, incoming_phone_number_id, direction, status,
+    WITH admitted AS (INSERT INTO phone_calls AS c (carrier_id, account_id, sip_trunk_id, incoming_phone_number_id, direction, status,
       from_number, to_number, channel_uuid, switch_name, status_callback_url, status_callback_method, instructions,
-      route_steps, started_at, ringing_at)
+      route_steps, step, started_at, ringing_at)
     SELECT ${call.carrierId}::uuid, ${call.accountId}::uuid, ${call.sipTrunkId}::uuid, ${call.incomingPhoneNumberId}::uuid,
       'inbound', 'ringing', ${call.from}, ${call.to}, ${call.channelUuid}::uuid, ${call.switchName},
       ${call.statusCallbackUrl}::text, ${call.statusCallbackMethod}, ${JSON.stringify(call.instructions)}::jsonb,
-      ${JSON.stringify(call.routeSteps)}::jsonb, now(), now()
+      ${JSON.stringify(call.routeSteps)}::jsonb, ${call.document === null ? 0 : 1}::integer, now(), now()
     WHERE EXISTS (SELECT 1 FROM phone_calls WHERE channel_uuid = ${call.channelUuid}::uuid)
       OR trunk_has_channel(${call.sipTrunkId}::uuid)
     ON CONFLICT (channel_uuid) DO UPDATE SET updated_at = now() WHERE c.carrier_id = ${call.carrierId}::uuid
-    RETURNING c.id, c.step`,
+    RETURNING c.id, c.step),
+    first AS (INSERT INTO webhook_requests (call_id, step, state, method, url, document)
+      SELECT id, 1, 'answered', 'POST', '', ${call.document}::text FROM admitted WHERE ${call.document}::text IS NOT NULL
+      ON CONFLICT DO NOTHING)
+    SELECT id, step FROM admitted`,
   )
   return admitted ?? null
 }

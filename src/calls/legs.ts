@@ -18,7 +18,7 @@ import { endLegs } from './progress.ts'
 /** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means
  * that nobody could be rung; an error log says why. */
 export async function ringLegs(platform: Platform, call: RunningCall, dial: Dial) {
-  const account = await accountOfLeg(platform.db, call.accountId, stored(dial.callerId ?? ''))
+  const account = await accountFor(platform, call, dial)
   const callerId = dial.callerId ?? toCallerId(call.direction === 'inbound' ? call.from : call.to)
   if (dial.callerId !== null && !mayShow(call, dial.callerId, account.owned)) {
     const message = `The callerId ${dial.callerId} is no active incoming phone number of the account.`
@@ -36,6 +36,13 @@ export async function ringLegs(platform: Platform, call: RunningCall, dial: Dial
     if (leg !== null) legs.push(leg)
   }
   return { legs, callerId }
+}
+
+// A Dial that rings SIP URIs with the caller's own number asks nothing of the account.
+async function accountFor({ db }: Platform, call: RunningCall, { callerId, targets }: Dial) {
+  if (callerId === null && targets.every(({ kind }) => kind === 'sip'))
+    return { sipTrunkId: null, owned: false }
+  return accountOfLeg(db, call.accountId, stored(callerId ?? ''))
 }
 
 type Ringing = {

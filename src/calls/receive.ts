@@ -3,7 +3,7 @@ import { type Action, allowTransfers, disableExpansion, respond, set } from '../
 import type { Platform } from '../platform.ts'
 import { realm } from '../trunks/credentials.ts'
 import type { Step } from '../trunks/identify.ts'
-import { continueCall } from './ask.ts'
+import { continueCall, runStored } from './ask.ts'
 import type { RunningCall } from './call.ts'
 import { admitInbound, findInbound } from './inbound-queries.ts'
 import { countUnidentified, insertErrorLog } from './log-queries.ts'
@@ -14,7 +14,7 @@ import {
   type NumberCandidate,
   routeInbound,
 } from './route-inbound.ts'
-import { type DocumentSource, startOf } from './start.ts'
+import { startOf } from './start.ts'
 
 /** An arriving call with the channel that it runs on. */
 export type ArrivingCall = Arrival & { channelUuid: string; switchName: string }
@@ -29,7 +29,7 @@ export async function receive(platform: Platform, arriving: ArrivingCall): Promi
   const admitted = await admitInbound(db, toRecord(arrival, route))
   if (admitted === null) return refuse(platform, arrival, noChannel(route), route.steps)
   const call = toRunningCall(admitted, arrival, route)
-  return [...preamble, ...(await continueCall(platform, call, startOf(call, toSource(route.number))))]
+  return [...preamble, ...(await begin(platform, call, route.number))]
 }
 
 /** What stands before everything that a call is made to do (freeswitch.md 0.7, 5.1). */
@@ -53,7 +53,21 @@ const toRecord = (arriving: ArrivingCall, { trunk, number, from, to, steps }: Ro
       ? {}
       : { fallbackUrl: number.voiceFallbackUrl, fallbackMethod: number.voiceFallbackMethod },
   routeSteps: steps.filter(({ carrierId }) => carrierId === trunk.carrierId),
+  document: documentOf(number),
 })
+
+// voice_url wins when both are set (contract section 7); routeInbound has seen to it that one is.
+function begin(platform: Platform, call: RunningCall, number: NumberCandidate): Promise<Action[]> {
+  const { voiceUrl, voiceMethod } = number
+  if (voiceUrl === null) return runStored(platform, call, documentOf(number) ?? '')
+  return continueCall(platform, call, startOf(call, { kind: 'webhook', url: voiceUrl, method: voiceMethod }))
+}
+
+// The domain was checked when it was saved; a number is digits.
+const documentOf = ({ voiceUrl, sipDomain, number }: NumberCandidate): string | null =>
+  voiceUrl === null && sipDomain !== null
+    ? `<Response><Dial><Sip>sip:${number}@${sipDomain}</Sip></Dial></Response>`
+    : null
 
 function toRunningCall(
   admitted: { id: string; step: number },
@@ -74,13 +88,6 @@ function toRunningCall(
     channelUuid: record.channelUuid,
     instructions: record.instructions,
   }
-}
-
-// voice_url wins when both are set (contract section 7); routeInbound has seen to it that one is.
-function toSource({ voiceUrl, voiceMethod, sipDomain, number }: NumberCandidate): DocumentSource {
-  return voiceUrl === null
-    ? { kind: 'sip-domain', number, domain: sipDomain ?? '' }
-    : { kind: 'webhook', url: voiceUrl, method: voiceMethod }
 }
 
 function noChannel({ trunk, number, to }: Route): InboundRefusal {

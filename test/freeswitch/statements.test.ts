@@ -30,6 +30,7 @@ beforeAll(async () => {
   })
   gatewayId = gateway.id
   await assignNumber(platform, tenant, '14155551234', { voiceUrl: webhooks.url('/voice') })
+  await assignNumber(platform, tenant, '14155550777', { sipDomain: 'pbx.example.com' })
 })
 beforeEach(() => {
   statements.length = 0
@@ -44,9 +45,22 @@ test('an inbound call costs three statements, whatever its TwiML says', async ()
   expect(await response.text()).toContain('play_and_get_digits')
   expect(statements.map((text) => text.trim().split(/\s+/).slice(0, 3).join(' '))).toEqual([
     'WITH candidate AS',
-    'INSERT INTO phone_calls',
+    'WITH admitted AS',
     'WITH prompt AS',
   ])
+})
+
+test('a call to a sip_domain costs three, its leg included', async () => {
+  const response = await post(
+    app,
+    '/freeswitch/xml',
+    capturedFetch('dialplan-inbound-source-ip', {
+      'Unique-ID': '00000000-0000-4000-8000-000000000001',
+      'Hunt-Destination-Number': '14155550777',
+    }),
+  )
+  expect(await response.text()).toContain('sip:14155550777@pbx.example.com')
+  expect(statements).toHaveLength(3)
 })
 
 test('a refused call costs two', async () => {
