@@ -21,9 +21,9 @@ async function start(env: Env) {
   )
   await database.migrate()
   const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
-  const platform: Platform = { db: database.db, database, env, keys, log }
+  const work = await startWork({ db: database.db, database, env, keys, log })
+  const { platform } = work
   const { publicApp, switchApp } = createApp(platform)
-  const work = await startWork(platform)
   const listeners = [
     await listen(publicApp, env.HOST, env.PORT),
     await listen(switchApp, env.SWITCH_HOST, env.SWITCH_PORT),

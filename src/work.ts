@@ -1,6 +1,22 @@
+import { hearChannel } from './calls/events.ts'
+import { startHousekeeping } from './housekeeping.ts'
 import type { Platform } from './platform.ts'
+import { startSwitches } from './switches/switches.ts'
+import { startCallbackDelivery } from './webhooks/status-callback.ts'
 
-/** Everything that a server process does without being asked; `stop` ends it within its own time bounds. */
-export async function startWork(_platform: Platform): Promise<{ stop(): Promise<void> }> {
-  return { stop: async () => {} }
+/** Starts everything that a server process does without being asked, and gives the platform with the switches that it
+ * reaches; `stop` ends it all within its own time bounds. */
+export async function startWork(base: Platform): Promise<{ platform: Platform; stop(): Promise<void> }> {
+  const switches = await startSwitches(base)
+  const platform = { ...base, switches }
+  switches.onChannelEvent(async (event) => {
+    await hearChannel(platform, event)
+  })
+  const stops = [await startCallbackDelivery(platform), startHousekeeping(platform), () => switches.stop()]
+  return {
+    platform,
+    stop: async () => {
+      await Promise.all(stops.map((stop) => stop()))
+    },
+  }
 }
