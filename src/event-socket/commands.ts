@@ -66,8 +66,15 @@ export function createCommands(socket: EventSocket) {
     registrations: async (): Promise<Result<RegistrationStatus[]>> =>
       read(await socket.api(`sofia xmlstatus profile ${profile} reg`), readRegistrations),
 
+    /** Forgets one contact by the Call-ID of its REGISTER; its calls go on. A Call-ID, which the client chose, that is
+     * not plain enough for a command is refused. */
+    flushContact: async (registrationId: string): Promise<Result<null>> =>
+      /^[A-Za-z0-9.!%*_+~():/?{}[\]<>-]{1,200}(@[A-Za-z0-9.:[\]-]{1,100})?$/.test(registrationId)
+        ? nothing(await socket.api(sofia(`flush_inbound_reg ${registrationId}`)))
+        : { kind: 'refused', problem: 'The Call-ID has characters that a command cannot have.' },
+
     /** Forgets every contact of a digest user of a realm; its calls go on. */
-    flushRegistrations: async (username: SipUser, realm: string): Promise<Result<null>> =>
+    flushUser: async (username: SipUser, realm: string): Promise<Result<null>> =>
       nothing(await socket.api(sofia(`flush_inbound_reg ${username}@${word(realm)}`))),
 
     /** Calls out on a leg whose variables name the channel (`origination_uuid`); once answered it hunts `callId` in

@@ -12,8 +12,8 @@ import type { SwitchOfRegion } from './hold.ts'
 // Clients of client_credentials trunks: what the switch has in its registrar stands in `registrations`, and what old
 // credentials let in is flushed from the switch (freeswitch.md 2.3).
 
-/** Takes a contact that a client has registered or renewed. Gives the user name to flush when its trunk, user name or
- * password is not the one any more that let it in. */
+/** Takes a contact that a client has registered or renewed. Gives its trunk when that would not let it in any more: its
+ * user name or password is another, or it has none. */
 export async function clientRegistered(
   db: Db,
   self: SwitchOfRegion,
@@ -21,15 +21,14 @@ export async function clientRegistered(
 ): Promise<string | null> {
   const marked = readMwiAccount(told.mark ?? '')
   if (marked === null) return null
-  const current = (await currentMarks(db, [marked.trunkId])).get(marked.trunkId)
-  if (current !== marked.mark) return told.username
+  const stale = (await currentMarks(db, [marked.trunkId])).get(marked.trunkId) !== marked.mark
   const first = await db.transaction(async (tx) => {
     const had = await countContacts(tx, marked.trunkId)
     await upsert(tx, self, marked, told)
     return had === 0
   })
-  if (first) await tell(db, 'sip_trunk.client_registered', marked.trunkId, told)
-  return null
+  if (first && !stale) await tell(db, 'sip_trunk.client_registered', marked.trunkId, told)
+  return stale ? marked.trunkId : null
 }
 
 /** Takes that a contact is gone: unregistered, expired or flushed. */
@@ -44,26 +43,27 @@ export async function clientGone(db: Db, self: SwitchOfRegion, registrationId: s
   }
 }
 
-/** Makes the table say what the switch says of all its contacts, and flushes what old credentials let in. */
-export async function checkClients(db: Db, self: SwitchOfRegion, commands: Commands): Promise<void> {
+/** Makes the table say what the switch says of all its contacts; gives the trunks that would not let some of them in. */
+export async function checkClients(db: Db, self: SwitchOfRegion, commands: Commands): Promise<Set<string>> {
   const asked = new Date()
-  const told = await commands.registrations()
-  if (told.kind !== 'done') return
   const stale = new Set<string>()
-  const known = await knownMarks(db, self)
-  const here = new Set(told.value.map(({ registrationId }) => registrationId))
-  const trunkIds = told.value.flatMap(({ mark }) => readMwiAccount(mark ?? '')?.trunkId ?? [])
+  const told = await commands.registrations()
+  if (told.kind !== 'done') return stale
+  const known = await knownContacts(db, self)
+  const marked = told.value.flatMap((registration) => {
+    const read = readMwiAccount(registration.mark ?? '')
+    return read === null ? [] : [{ registration, ...read }]
+  })
+  const trunkIds = marked.map(({ trunkId }) => trunkId)
   const current = await currentMarks(db, trunkIds)
-  for (const registration of told.value) {
-    const marked = readMwiAccount(registration.mark ?? '')
-    if (marked === null) continue
-    if (current.get(marked.trunkId) !== marked.mark) stale.add(registration.username)
-    else if (known.get(registration.registrationId)?.mark !== marked.mark)
-      await clientRegistered(db, self, registration)
+  for (const { registration, trunkId, mark } of marked) {
+    if (known.get(registration.registrationId)?.mark !== mark) await clientRegistered(db, self, registration)
+    if (current.get(trunkId) !== mark) stale.add(trunkId)
   }
+  const here = new Set(told.value.map(({ registrationId }) => registrationId))
   for (const [registrationId, { updatedAt }] of known)
     if (!here.has(registrationId) && updatedAt < asked) await clientGone(db, self, registrationId)
-  for (const username of stale) await flush(commands, username)
+  return stale
 }
 
 /** Flushes the contacts of a trunk that its credentials would not let in any more: after a change, or its end. */
@@ -74,22 +74,21 @@ export async function flushStale(
   trunkId: string,
 ): Promise<void> {
   const registered = await db
-    .select({ username: registrations.username, mark: registrations.mark })
+    .select()
     .from(registrations)
     .where(and(eq(registrations.switchId, self.id), eq(registrations.trunkId, trunkId)))
   if (registered.length === 0) return
   const current = (await currentMarks(db, [trunkId])).get(trunkId)
-  const stale = registered.filter(({ mark }) => mark !== current).map(({ username }) => username)
-  for (const username of new Set(stale)) await flush(commands, username)
+  for (const { mark, registrationId, username } of registered) {
+    if (mark === current) continue
+    const user = toSipUser(username)
+    const flushed = await commands.flushContact(registrationId)
+    if (flushed.kind === 'refused' && user !== null) await commands.flushUser(user, realm)
+    if (flushed.kind !== 'lost') await clientGone(db, self, registrationId)
+  }
 }
 
-/** Has the switch forget the contacts of a user name. */
-export async function flush(commands: Commands, username: string): Promise<void> {
-  const user = toSipUser(username)
-  if (user !== null) await commands.flushRegistrations(user, realm)
-}
-
-const knownMarks = async (db: Db, self: SwitchOfRegion) => {
+const knownContacts = async (db: Db, self: SwitchOfRegion) => {
   const found = await db.select().from(registrations).where(eq(registrations.switchId, self.id))
   return new Map(found.map((registration) => [registration.registrationId, registration]))
 }

@@ -1,6 +1,6 @@
 import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Logger } from '../log.ts'
-import { checkClients, clientGone, clientRegistered, flush, flushStale } from './clients.ts'
+import { checkClients, clientGone, clientRegistered, flushStale } from './clients.ts'
 import { readState, recordedGateways, recordFinding, strangerAsks } from './gateway-truth.ts'
 import { createGateways, type Tools } from './gateways.ts'
 import { claimGateways, type IdRange, wishedVersions } from './placement.ts'
@@ -61,7 +61,7 @@ export function createReconciler(tools: Tools, log: Logger): Reconciler {
       for (const trunkId of await compare(range, running)) queue.push(trunkId)
     }
     for (const name of running.keys()) if (uuid.test(name)) queue.push(name)
-    await checkClients(db, self, commands)
+    for (const trunkId of await checkClients(db, self, commands)) queue.push(trunkId)
   }
   // Takes what is wished out of `running`, so that strangers are left, and gives what is not as it should be.
   const compare = async (range: IdRange, running: Map<string, boolean>): Promise<string[]> => {
@@ -93,7 +93,7 @@ export function createReconciler(tools: Tools, log: Logger): Reconciler {
         return
       case 'registered': {
         const stale = await clientRegistered(db, self, event)
-        if (stale !== null) await flush(commands, stale)
+        if (stale !== null) queue.push(stale)
         return
       }
       case 'unregistered':

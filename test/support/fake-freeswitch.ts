@@ -129,7 +129,7 @@ export async function startFakeFreeswitch(
   }
   const flush = (user: string) => {
     for (const [id, registration] of registrations) {
-      if (`${registration.username}@trunks` !== user) continue
+      if (`${registration.username}@trunks` !== user && id !== user) continue
       registrations.delete(id)
       fake.emit({
         'Event-Name': 'CUSTOM',
