@@ -1,14 +1,16 @@
 import { type Action, hangUp, hangUpAfter, recordSession, sendDigits } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
+import type { Dial } from '../twiml/dial.ts'
 import type { Outcome } from '../twiml/rules.ts'
 import { after, type Verb } from '../twiml/verb.ts'
 import { apologise, askAgain, continueCall, runDocument, usableVerbs, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
+import { dropWish } from './control-queries.ts'
 import { dialOutcome } from './legs.ts'
 import { advance } from './progress.ts'
 import { runningCall } from './queries.ts'
 import { preamble } from './receive.ts'
-import { beginRecording, recordOutcome } from './recordings.ts'
+import { beginRecording, newestRecording } from './recordings.ts'
 import { startOf } from './start.ts'
 import { claimExpiredStep } from './step-queries.ts'
 
@@ -25,7 +27,6 @@ export type Returning = {
     terminator: string | null
     disposition: string | null
     joinedUuid: string | null
-    recordSeconds: number | null
   }
 }
 
@@ -39,7 +40,9 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
   const { call, current } = found
   if (returning.answered && call.status !== 'in-progress')
     Object.assign(call, await answer(platform, call, returning))
-  if (isOver(call.status) || call.instructions.wish === 'hang up') return [...preamble, hangUp()]
+  const { wish } = call.instructions
+  if (isOver(call.status) || wish === 'hang up') return [...preamble, hangUp()]
+  if (wish === 'come back') await dropWish(platform.db, { id: call.id, wish })
   const actions =
     current === null ? await begin(platform, call) : await resume(platform, call, current, returning)
   return [...preamble, ...actions]
@@ -108,12 +111,28 @@ async function outcomeOf(
     case 'Gather':
       return outcome.digits === null ? {} : { digits: outcome.digits }
     case 'Dial':
-      return { dial: await dialOutcome(platform, call, outcome.disposition ?? '', outcome.joinedUuid) }
+      return { dial: await dialEnd(platform, call, verb, outcome) }
     case 'Record':
-      return recordOutcome(platform, call, outcome)
+      return recordEnd(platform, call, outcome.terminator ?? '')
     default:
       return {}
   }
+}
+
+async function dialEnd(
+  platform: Platform,
+  call: RunningCall,
+  { recording }: Dial,
+  outcome: Returning['outcome'],
+) {
+  const ended = await dialOutcome(platform, call, outcome.disposition ?? '', outcome.joinedUuid)
+  const taken = recording === null ? null : await newestRecording(platform, call, 'DialVerb')
+  return taken === null ? ended : { ...ended, recording: taken }
+}
+
+async function recordEnd(platform: Platform, call: RunningCall, endedBy: string): Promise<Outcome> {
+  const taken = await newestRecording(platform, call, 'RecordVerb')
+  return taken === null ? {} : { record: { ...taken, endedBy } }
 }
 
 // `<step>.<index>`: an older step than the newest says nothing about the newest document.

@@ -1,10 +1,15 @@
 import { and, desc, eq } from 'drizzle-orm'
 import { toSid } from '../accounts/account.ts'
+import { type KeptRecording, keepRecording } from '../audio/recording.ts'
+import { recordingStore } from '../audio/recording-store.ts'
+import type { Db } from '../db/connect.ts'
 import { recordings } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
 import { randomToken } from '../secrets.ts'
 import type { RecordingOrder } from '../twiml/recording.ts'
-import type { Outcome } from '../twiml/rules.ts'
+import type { Recorded } from '../twiml/rules.ts'
+import { rfc2822 } from '../webhooks/params.ts'
+import { enqueueCallback } from '../webhooks/status-callback.ts'
 import type { RunningCall } from './call.ts'
 
 /** Stores a recording that is about to be taken and gives our own URL to which FreeSWITCH uploads its file: the last
@@ -24,26 +29,77 @@ export async function beginRecording(
     source,
     uploadKey,
     channels,
+    trim: order.trim,
     callbackUrl: order.callback?.url ?? null,
     callbackMethod: order.callback?.method ?? null,
+    callbackEvents: [...order.events],
   })
   return `${platform.env.SWITCH_URL}/freeswitch/recordings/${uploadKey}.wav`
 }
 
-/** How a Record ended, for its action: the newest recording of the call and how long it is. */
-export async function recordOutcome(
+/** Keeps the file that FreeSWITCH uploads for a recording, and reports it; a word when there is no such recording, or its
+ * file has come before, or is none. */
+export async function keepUpload(
   platform: Platform,
-  call: RunningCall,
-  ended: { recordSeconds: number | null; terminator: string | null },
-): Promise<Outcome> {
+  uploadKey: string,
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ problem: string } | null> {
   const [recording] = await platform.db
-    .select({ id: recordings.id })
+    .update(recordings)
+    .set({ status: 'processing', updatedAt: new Date() })
+    .where(and(eq(recordings.uploadKey, uploadKey), eq(recordings.status, 'in-progress')))
+    .returning()
+  if (!recording) return { problem: 'No recording waits for this file.' }
+  const kept = await keepRecording(recordingStore(platform.env), recording.id, body, { trim: recording.trim })
+  await platform.db.transaction((tx) => settle(tx, recording, kept, platform.env.PUBLIC_URL))
+  return 'problem' in kept ? kept : null
+}
+
+type Stored = typeof recordings.$inferSelect
+
+async function settle(tx: Db, recording: Stored, kept: KeptRecording | { problem: string }, base: string) {
+  const seconds = 'problem' in kept ? 0 : kept.seconds
+  const status = seconds === 0 ? 'absent' : 'completed'
+  const file = 'problem' in kept ? {} : { bytes: kept.bytes, channels: kept.channels }
+  await tx
+    .update(recordings)
+    .set({ ...file, status, duration: seconds, updatedAt: new Date() })
+    .where(eq(recordings.id, recording.id))
+  const { id, accountId, callId, callbackUrl: url, callbackMethod } = recording
+  if (url === null || !recording.callbackEvents.includes(status)) return
+  await enqueueCallback(tx, {
+    ...{ orderKey: id, accountId, callId, url, method: callbackMethod ?? 'POST' },
+    params: {
+      AccountSid: toSid('AC', accountId),
+      CallSid: toSid('CA', callId),
+      RecordingSid: toSid('RE', id),
+      RecordingUrl: recordingUrl(base, accountId, id),
+      RecordingStatus: status,
+      RecordingDuration: String(seconds),
+      RecordingChannels: String('problem' in kept ? recording.channels : kept.channels),
+      RecordingStartTime: rfc2822(recording.startedAt),
+      RecordingSource: recording.source,
+    },
+  })
+}
+
+const recordingUrl = (base: string, accountId: string, id: string) =>
+  `${base}/2010-04-01/Accounts/${toSid('AC', accountId)}/Recordings/${toSid('RE', id)}`
+
+/** The newest recording of a call by a verb, or null when there was only silence. FreeSWITCH uploads the file before it
+ * asks us again. */
+export async function newestRecording(
+  { db, env }: Platform,
+  call: RunningCall,
+  source: 'RecordVerb' | 'DialVerb',
+): Promise<Recorded | null> {
+  const [recording] = await db
+    .select({ id: recordings.id, seconds: recordings.duration })
     .from(recordings)
-    .where(and(eq(recordings.callId, call.id), eq(recordings.source, 'RecordVerb')))
+    .where(and(eq(recordings.callId, call.id), eq(recordings.source, source)))
     .orderBy(desc(recordings.seq))
     .limit(1)
-  if (!recording || !ended.recordSeconds) return {}
-  const sid = toSid('RE', recording.id)
-  const url = `${platform.env.PUBLIC_URL}/2010-04-01/Accounts/${toSid('AC', call.accountId)}/Recordings/${sid}`
-  return { record: { sid, url, seconds: ended.recordSeconds, endedBy: ended.terminator ?? '' } }
+  if (!recording?.seconds) return null
+  const url = recordingUrl(env.PUBLIC_URL, call.accountId, recording.id)
+  return { sid: toSid('RE', recording.id), url, seconds: recording.seconds }
 }

@@ -413,8 +413,11 @@ export const recordings = pgTable(
     channels: integer().notNull().default(1),
     duration: integer(),
     bytes: integer(),
+    /** Whether silence at both ends is cut off. */
+    trim: boolean().notNull().default(false),
     callbackUrl: text(),
     callbackMethod: text({ enum: ['GET', 'POST'] }),
+    callbackEvents: text().array().notNull().default([]),
     startedAt: at().notNull().defaultNow(),
     ...timestamps,
   },
@@ -476,7 +479,7 @@ export const errorLogs = pgTable(
   (t) => [
     uniqueIndex('error_logs_carrier_id_seq_key').on(t.carrierId, t.seq),
     index('error_logs_account_idx').on(t.accountId),
-    index('error_logs_trunk_idx').on(t.sipTrunkId),
+    index('error_logs_trunk_idx').on(t.sipTrunkId, t.createdAt),
     index('error_logs_call_idx').on(t.callId),
   ],
 )

@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception'
 import { receiveCdr } from '../calls/finish.ts'
 import { nextPart } from '../calls/next-part.ts'
 import { receive } from '../calls/receive.ts'
+import { keepUpload } from '../calls/recordings.ts'
 import type { Platform } from '../platform.ts'
 import { audio } from './audio.ts'
 import { readCdr } from './cdr.ts'
@@ -44,6 +45,15 @@ export function freeswitch(platform: Platform): Hono {
   })
   // No password here: mod_http_cache could send one only inside the URL, from where it would get into logs.
   door.get('/audio/:file', (c) => audio(platform, c.req.param('file')))
+  door.put('/recordings/:file', async (c) => {
+    const key = /^([A-Za-z0-9]{32})\.wav$/.exec(c.req.param('file'))?.[1]
+    const body = c.req.raw.body
+    const problem =
+      key && body
+        ? await keepUpload(platform, key, body)
+        : { problem: 'Expected a WAV file for a recording.' }
+    return problem === null ? c.text('Stored.\n', 201) : c.text(`${problem.problem}\n`, 404)
+  })
   return door
 }
 

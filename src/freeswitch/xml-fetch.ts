@@ -44,7 +44,6 @@ export type Outcome = {
   disposition: string | null
   /** Channel that a Dial joined. */
   joinedUuid: string | null
-  recordSeconds: number | null
 }
 
 /** A UUID in any case, as FreeSWITCH and Node print them. */
@@ -132,14 +131,12 @@ function readTime(form: Form, name: string): Date | null {
 }
 
 function readOutcome(form: Form): Outcome {
-  const seconds = form.get('variable_record_seconds')
   return {
     at: form.get('variable_twiml_at') ?? null,
     digits: form.get('variable_digits') ?? null,
     terminator: form.get('variable_playback_terminator_used') ?? null,
     disposition: form.get('variable_originate_disposition') ?? null,
     joinedUuid: readUuid(form.get('variable_bridge_uuid')),
-    recordSeconds: seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : null,
   }
 }
 
