@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { carrierApi } from './carrier-api/index.ts'
+import { docs } from './docs/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
 import { apiHost } from './json-api/api-host.ts'
 import { operatorApi } from './operator-api/index.ts'
@@ -17,6 +18,7 @@ function createPublicApp(platform: Platform): Hono {
   app.use('/operator/*', apis)
   app.route('/carrier/v1', carrierApi(platform))
   app.route('/operator/v1', operatorApi(platform))
+  app.route('/', docs(platform))
   return app
 }
 

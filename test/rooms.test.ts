@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 const order = [
   ['main', 'replay-cdr'],
   ['app', 'demo', 'work'],
+  ['docs'],
   ['housekeeping'],
   ['freeswitch', 'carrier-api', 'operator-api', 'twilio-api', 'operations'],
   ['calls'],

@@ -48,6 +48,10 @@ export const accounts = ({ keys }: Platform) =>
     required: ['name'],
     answered,
     secrets: ['auth_token'],
+    example: {
+      create: { name: 'Business A', metadata: { crm_id: 4711 }, billing_enabled: true },
+      update: { status: 'disabled', metadata: { note: 'unpaid' } },
+    },
     toAttributes: (account: Account) => ({
       name: account.name,
       status: account.status,

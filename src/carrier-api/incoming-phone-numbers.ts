@@ -56,6 +56,14 @@ export const incomingPhoneNumbers = () =>
     required: [],
     answered,
     secrets: [],
+    example: {
+      create: { voice_url: 'https://app.example.com/voice', friendly_name: 'Front desk' },
+      update: { voice_url: null, sip_domain: 'pbx.example.com:5060' },
+      links: {
+        account: '7d0a4c0e-3a53-4c7e-8a0e-5f6f1f0b9d21',
+        phone_number: 'b7c9f0d2-1f5a-4b6e-9d6c-2c4f8e7a6b32',
+      },
+    },
     removal: 'released',
     toAttributes,
     relationships: {

@@ -4,7 +4,7 @@ import { closeApi, createApi } from '../json-api/api.ts'
 import { withoutSecrets } from '../json-api/document.ts'
 import type { ScopeEnv } from '../json-api/handlers.ts'
 import type { Api, Change } from '../json-api/resource.ts'
-import { mount, serve } from '../json-api/routes.ts'
+import { type Mounted, mount, serve } from '../json-api/routes.ts'
 import type { Platform } from '../platform.ts'
 import { accounts } from './accounts.ts'
 import { authenticate, type CarrierScope } from './authenticate.ts'
@@ -25,18 +25,21 @@ export function carrierApi(platform: Platform): Hono<ScopeEnv<CarrierScope>> {
     owner: ({ carrier }) => carrier.id,
     record,
   }
-  serve(app, api, [
-    mount(sipTrunks(platform)),
-    mount(accounts(platform)),
-    mount(phoneNumbers()),
-    mount(incomingPhoneNumbers()),
-    mount(phoneCalls()),
-    mount(rates()),
-    mount(errorLogs()),
-    mount(events()),
-  ])
+  serve(app, api, carrierResources(platform))
   return closeApi(app)
 }
+
+/** All resources of the carrier API. */
+export const carrierResources = (platform: Platform): Mounted<CarrierScope>[] => [
+  mount(sipTrunks(platform)),
+  mount(accounts(platform)),
+  mount(phoneNumbers()),
+  mount(incomingPhoneNumbers()),
+  mount(phoneCalls()),
+  mount(rates()),
+  mount(errorLogs()),
+  mount(events()),
+]
 
 const record = ({ db, carrier, apiTokenId }: CarrierScope, change: Change) =>
   recordEvent(db, {

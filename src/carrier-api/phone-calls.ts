@@ -49,6 +49,7 @@ export const phoneCalls = () =>
     required: [],
     answered,
     secrets: [],
+    example: { create: {}, update: { price: '0.05' } },
     toAttributes,
     relationships: {
       account: { type: 'account', id: ({ accountId }) => accountId, description: 'Whose call it is.' },

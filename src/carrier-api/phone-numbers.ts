@@ -34,6 +34,10 @@ export const phoneNumbers = () =>
     required: ['number'],
     answered: { number: described(v.string(), 'E.164 with its plus, or a short code.'), ...timestamps },
     secrets: [],
+    example: {
+      create: { number: '+14155551234', type: 'local', country: 'US', visibility: 'private' },
+      update: { visibility: 'public', metadata: { block: 'sf' } },
+    },
     toAttributes: (phoneNumber: PhoneNumber) => ({
       number: shown(phoneNumber.number),
       type: phoneNumber.type,

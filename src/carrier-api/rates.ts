@@ -29,6 +29,10 @@ export const rates = () =>
     required: ['direction', 'prefix', 'price_per_minute'],
     answered: { price_per_minute: described(v.string(), 'A decimal.'), ...timestamps },
     secrets: [],
+    example: {
+      create: { direction: 'outbound', prefix: '1415', price_per_minute: '0.05' },
+      update: { price_per_minute: '0.04' },
+    },
     toAttributes: (rate: Rate) => ({
       direction: rate.direction,
       prefix: rate.prefix,

@@ -6,6 +6,7 @@ import type { Outcome } from '../errors.ts'
 import type { Platform } from '../platform.ts'
 import { type Entries, type FieldNames, toPointer } from './attribute.ts'
 import type { RequestData } from './body.ts'
+import type { Example } from './describe.ts'
 import type { ResourceObject } from './document.ts'
 import { type Draft, draftChange, draftNew } from './draft.ts'
 import { type ApiError, toErrors } from './error.ts'
@@ -31,6 +32,8 @@ type Shape<R extends Row, S extends Scope> = {
   answered: Entries
   /** Attributes that the audit trail leaves out. */
   secrets: readonly string[]
+  /** Requests as the documentation shows them. */
+  example?: Example
   /** Attributes that only the answer to POST has. */
   once?: readonly string[]
   /** What the audit trail calls a DELETE that deletes nothing. */

@@ -1,5 +1,6 @@
 import { inArray } from 'drizzle-orm'
 import { Hono } from 'hono'
+import type { Description } from './describe.ts'
 import type { ResourceObject } from './document.ts'
 import { answerErrors } from './error.ts'
 import { create, list, remove, type ScopeEnv, show, update } from './handlers.ts'
@@ -14,6 +15,7 @@ export type Mounted<S extends Scope> = {
   path: string
   fields: ReadonlySet<string>
   relationships: Readonly<Record<string, string>>
+  description: Description
   load: (api: Api<S>, scope: S, ids: readonly string[]) => Promise<ResourceObject[]>
   routes: (api: Api<S>, types: Types, loaderFor: (scope: S) => Loader) => Hono<ScopeEnv<S>>
 }
@@ -27,12 +29,23 @@ export function mount<R extends Row, S extends Scope>(resource: Resource<R, S>):
     path,
     fields: new Set([...attributeNames(resource), ...Object.keys(relationships)]),
     relationships: Object.fromEntries(targets),
+    description: describe(resource),
     load: async (api, scope, ids) => {
       const page = { where: inArray(table.id, [...ids]), orderBy: [], limit: ids.length }
       return toObjects(resource, api, scope, await select(scope, page))
     },
     routes: (api, types, loaderFor) => routesOf(resource, api, types, loaderFor),
   }
+}
+
+function describe<R extends Row, S extends Scope>(resource: Resource<R, S>): Description {
+  const { create, update, remove, sort } = resource
+  const methods = {
+    create: create !== undefined,
+    update: update !== undefined,
+    remove: remove !== undefined,
+  }
+  return { ...resource, sort: Object.keys(sort), methods }
 }
 
 /** Serves all resources of an API under their paths. Each can include those that it is related to. */

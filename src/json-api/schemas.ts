@@ -12,7 +12,7 @@ export const line = (most: number) =>
     v.string(),
     v.check((text) => text.trim() !== '', filled),
     v.maxLength(most),
-    v.regex(/^\P{Cc}*$/u, 'must not have control characters'),
+    v.check((text) => !/\p{Cc}/u.test(text), 'must not have control characters'),
   )
 
 /** `true` or `false`; null is the default again. */

@@ -37,6 +37,10 @@ export const carriers = () =>
       ...timestamps,
     },
     secrets: ['api_token'],
+    example: {
+      create: { name: 'Example Telecom', country_code: 'US', billing_currency: 'USD' },
+      update: { name: 'Example Voice' },
+    },
     once: ['api_token'],
     toAttributes: (carrier: Carrier & { apiToken?: string }) => ({
       name: carrier.name,

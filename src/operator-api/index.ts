@@ -4,7 +4,7 @@ import { closeApi, createApi } from '../json-api/api.ts'
 import { withoutSecrets } from '../json-api/document.ts'
 import type { ScopeEnv } from '../json-api/handlers.ts'
 import type { Api, Scope } from '../json-api/resource.ts'
-import { mount, serve } from '../json-api/routes.ts'
+import { type Mounted, mount, serve } from '../json-api/routes.ts'
 import type { Platform } from '../platform.ts'
 import { apiTokens } from './api-tokens.ts'
 import { authenticate } from './authenticate.ts'
@@ -29,7 +29,10 @@ export function operatorApi(platform: Platform): Hono<ScopeEnv<Scope>> {
         details: { before: withoutSecrets(before, secrets), after: withoutSecrets(after, secrets) },
       }),
   }
-  serve(app, api, [mount(carriers())])
+  serve(app, api, operatorResources())
   app.route('/carriers/:id/api_tokens', apiTokens(`${api.url}/carriers`))
   return closeApi(app)
 }
+
+/** The resources of the operator API that stand alone. */
+export const operatorResources = (): Mounted<Scope>[] => [mount(carriers())]
