@@ -71,7 +71,8 @@ export async function runDocument(
 
 type Asked = { url: string; method: 'GET' | 'POST'; params: Record<string, string> }
 
-const noRequest: StoredStep = {
+/** A stored step that came without a request: its document is still to be added. */
+export const noRequest: StoredStep = {
   state: 'answered',
   method: 'POST',
   url: '',

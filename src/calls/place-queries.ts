@@ -74,8 +74,8 @@ export async function takeNext(
       tx,
       sql`UPDATE phone_calls SET status = 'initiated', switch_name = ${switchName}, started_at = coalesce(started_at, now()), due_at = NULL,
           placing_until = now() + ${placingSeconds}::integer * interval '1 second', updated_at = now()
-        WHERE id = (SELECT id FROM phone_calls WHERE status = 'queued' AND ${queue} AND (due_at IS NULL OR due_at <= now())
-            ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+        WHERE id = (SELECT id FROM (SELECT id, due_at FROM phone_calls WHERE status = 'queued' AND ${queue}
+            ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED) oldest WHERE due_at IS NULL OR due_at <= now())
           AND NOT EXISTS (SELECT 1 FROM phone_calls WHERE status IN ('initiated', 'ringing', 'in-progress')
             AND sip_trunk_id = ${trunkId}::uuid
             AND placing_until > now() - ${unclearSeconds - placingSeconds}::integer * interval '1 second')

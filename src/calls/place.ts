@@ -1,87 +1,90 @@
-import { type Leg, legMarksPlaced, uriEndpoint } from '../dialplan-action.ts'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Commands, Originated, Result } from '../event-socket/commands.ts'
 import type { Platform } from '../platform.ts'
-import { toDialledNumber, toSipUri, toSipUser } from '../sip-uri.ts'
-import { endpoint, shownNumber } from '../trunks/dial-string.ts'
-import type { Trunk } from '../trunks/trunk.ts'
-import { isOver } from './call.ts'
-import { giveBack, type TakenCall } from './place-queries.ts'
+import { giveBack, type TakenCall, wakeCallWork } from './place-queries.ts'
+import { ringSecondsOf, toLeg, type Way } from './placed-leg.ts'
 import { advance } from './progress.ts'
 
-/** What became of the attempt to have a switch place a call: it has the order, or the call cannot be placed so (it is then
- * over, or in the queue of another trunk); it was not reached and the call is in the queue again; or nobody can tell,
- * until the switch can be asked (recover.ts). */
-export type Placed = 'settled' | 'given back' | 'unclear'
-
-/** Has a switch place a call that was taken from the queue; done when the switch has said that it has the order, so that
- * calls are placed in the order in which they are handed to this. What becomes of the call follows by itself. */
+/** Has a switch place a call that was taken from the queue. Done when the switch has said that it has the order, so that
+ * calls reach it in the order in which they are handed to this; what becomes of the call follows by itself. False when the
+ * switch was not reached: the call is in the queue again. */
 export async function place(
   platform: Platform,
   commands: Commands,
   call: TakenCall,
-  way: { trunk: Trunk | null; contact: string | null },
-): Promise<Placed> {
+  way: Way,
+): Promise<boolean> {
+  if (call.instructions.wish === 'hang up') return end(platform, call, cancelled)
   const leg = toLeg(call, way)
-  if (leg === null) return end(platform, call, way.trunk === null ? noRoute : notRegistered)
-  const patienceSeconds = timeoutOf(call) + 30
-  let originating: Promise<Result<Originated>> | undefined
-  const accepted = await new Promise<'accepted' | Result<Originated>>((resolve, reject) => {
-    originating = commands.originate(leg, call.id, patienceSeconds, () => resolve('accepted'))
-    originating.then(resolve, reject)
+  if (leg === null) return end(platform, call, { cause: 'NO_ROUTE_DESTINATION', sipStatus: 404 })
+  let accept = () => {}
+  const accepted = new Promise<'accepted'>((resolve) => {
+    accept = () => resolve('accepted')
   })
-  if (accepted !== 'accepted') return settleUnaccepted(platform, call, accepted)
-  await tellPlaced(platform, commands, call)
+  const originating = commands
+    .originate(leg, call.id, ringSecondsOf(call) + 30, () => accept())
+    .catch((error: Error) => ({ kind: 'refused' as const, problem: error.message }))
+  const first = await Promise.race([accepted, originating])
+  if (first !== 'accepted') return settleUnaccepted(platform, call, first)
+  await tellPlaced(platform, call)
   follow(platform, commands, call, originating).catch((error) =>
-    platform.log.error({ err: error, callId: call.id }, 'The outcome of a call could not be taken in'),
+    platform.log.error({ err: error, callId: call.id }, 'What became of a call could not be taken in'),
   )
-  return 'settled'
+  return true
 }
 
-/** Notes that a switch has the order. A call that the API has cancelled meanwhile is hung up. */
-export async function tellPlaced(platform: Platform, commands: Commands, call: TakenCall): Promise<void> {
-  const moved = await advance(platform.db, { channelUuid: call.channelUuid }, {})
-  if (moved !== null && isOver(moved.status)) await commands.hangUp(call.channelUuid, 'ORIGINATOR_CANCEL')
-}
+const cancelled = { cause: 'ORIGINATOR_CANCEL', sipStatus: 487 }
 
-const noRoute = { cause: 'NO_ROUTE_DESTINATION', sipStatus: 404 }
-const notRegistered = { cause: 'SUBSCRIBER_ABSENT', sipStatus: 480 }
+/** Notes that a switch has the order to place a call. What the API wanted of it meanwhile can be told now. */
+export async function tellPlaced({ db }: Platform, { channelUuid }: TakenCall): Promise<void> {
+  const moved = await advance(db, { channelUuid }, {})
+  if (moved?.instructions.wish) await wakeCallWork(db)
+}
 
 /** Ends a call that cannot be placed. */
-async function end({ db }: Platform, call: TakenCall, why: { cause: string; sipStatus: number | null }): Promise<Placed> {
-  await advance(db, { channelUuid: call.channelUuid }, { end: { ...why, at: new Date() } })
-  return 'settled'
+export async function end(
+  { db }: Platform,
+  { channelUuid }: TakenCall,
+  why: { cause: string; sipStatus: number | null; assumed?: boolean },
+): Promise<true> {
+  await advance(db, { channelUuid }, { end: { ...why, at: new Date() } })
+  return true
 }
 
-const timeoutOf = ({ instructions }: TakenCall) => instructions.order?.timeoutSeconds ?? 60
-
-// freeswitch.md 7: without ignore_early_media a 183 would count as an answer. A redirection is not followed (6.5).
-function toLeg(call: TakenCall, way: { trunk: Trunk | null; contact: string | null }): Leg | null {
-  const target = targetOf(call, way)
-  if (target === null) return null
-  return {
-    endpoint: target,
-    variables: {
-      origination_uuid: call.channelUuid,
-      ...legMarksPlaced(call.channelUuid),
-      app_disable_expand_variables: 'true',
-      max_session_transfers: '10000',
-      ignore_early_media: 'true',
-      outbound_redirect_fatal: 'true',
-      originate_timeout: String(timeoutOf(call)),
-      origination_caller_id_number: callerIdOf(call, way.trunk),
-      sip_cid_type: 'pid',
-    },
+// What may have reached the switch stays taken until the switch can be asked (recover.ts).
+async function settleUnaccepted(
+  platform: Platform,
+  call: TakenCall,
+  result: Result<Originated>,
+): Promise<boolean> {
+  if (result.kind !== 'lost') {
+    platform.log.error({ callId: call.id, result }, 'A switch refused to place a call')
+    return end(platform, call, { cause: causeOf(result), sipStatus: null })
   }
+  if (!result.sent) await giveBack(platform.db, call.id, 1)
+  return false
 }
 
-function targetOf(call: TakenCall, { trunk, contact }: { trunk: Trunk | null; contact: string | null }): string | null {
-  if (trunk !== null) return endpoint(trunk, call.to, contact)
-  const uri = toSipUri(call.to)
-  return uri === null ? null : uriEndpoint(uri)
+// A channel tells its own end by event and CDR, with more than the job knows; only an originate that never had one (its
+// gateway is down) has nobody else to tell it. Should the word of a channel be lost, the job's is better than none.
+const wordMilliseconds = 4000
+
+async function follow(
+  platform: Platform,
+  commands: Commands,
+  call: TakenCall,
+  originating: Promise<Result<Originated>>,
+): Promise<void> {
+  const result = await originating
+  if (result.kind === 'lost') return
+  if (result.kind === 'refused' || result.value.kind === 'failed') {
+    const placed = await commands.wasPlaced(call.channelUuid)
+    const hadChannel = placed.kind !== 'done' || placed.value
+    if (hadChannel) await pause(wordMilliseconds, undefined, { ref: false })
+    await end(platform, call, { cause: causeOf(result), sipStatus: null, assumed: hadChannel })
+  }
+  await commands.forgetPlaced(call.channelUuid)
 }
 
-// From is one of the account's numbers, so it is digits with or without a plus.
-function callerIdOf({ from }: TakenCall, trunk: Trunk | null): string {
-  const shown = trunk === null ? from : (shownNumber(trunk, from) ?? from)
-  return toDialledNumber(shown) ?? toSipUser(shown) ?? 'anonymous'
-}
+const causeOf = (result: Exclude<Result<Originated>, { kind: 'lost' }>) =>
+  result.kind === 'done' && result.value.kind === 'failed' ? result.value.cause : 'NORMAL_UNSPECIFIED'

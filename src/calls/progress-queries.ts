@@ -13,6 +13,7 @@ const columns = {
   sipTrunkId: phoneCalls.sipTrunkId,
   parentCallId: phoneCalls.parentCallId,
   direction: phoneCalls.direction,
+  channelUuid: phoneCalls.channelUuid,
   status: phoneCalls.status,
   from: phoneCalls.from,
   to: phoneCalls.to,

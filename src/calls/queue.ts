@@ -1,0 +1,102 @@
+import type { Commands } from '../event-socket/commands.ts'
+import type { Platform, Switches } from '../platform.ts'
+import { anySwitchOf, type FoundSwitch, switchForTrunk } from '../switches/lookup.ts'
+import { trunkById } from '../trunks/queries.ts'
+import { contactOfClient } from './leg-queries.ts'
+import { end, place } from './place.ts'
+import { type TakenCall, takeNext, waitingTrunks } from './place-queries.ts'
+import type { Way } from './placed-leg.ts'
+
+/** A trunk's queue is served until it is empty, its trunk is full, or as often as this; then the others have their turn. */
+const mostInTurn = 50
+const mostLanes = 8
+
+/** Places queued calls: those of one trunk one after the other in the order in which they came, those of several trunks
+ * side by side. */
+export type Lanes = {
+  /** Begins to serve every trunk that calls wait for. */
+  serve(): Promise<void>
+  /** Places a call that was taken before. */
+  placeAgain(call: TakenCall, commands: Commands): Promise<void>
+  /** Takes no more calls; fulfilled when those under way have been handed to their switches. */
+  stop(): Promise<void>
+}
+
+/** Lanes that call `again` when there is more to do than one turn allows. */
+export function createLanes(platform: Platform, switches: Switches, again: () => void): Lanes {
+  const lanes = new Map<string | null, Promise<void>>()
+  let left = false
+  let stopped = false
+
+  const run = async (trunkId: string | null): Promise<void> => {
+    for (let placed = 0; placed < mostInTurn; placed++)
+      if (stopped || !(await placeNext(platform, switches, trunkId))) return
+    left = true
+  }
+  const begin = (trunkId: string | null) => {
+    const lane = run(trunkId)
+      .catch((error) => platform.log.error({ err: error, trunkId }, 'A queue of calls could not be served'))
+      .finally(() => {
+        lanes.delete(trunkId)
+        if (left) again()
+        left = false
+      })
+    lanes.set(trunkId, lane)
+  }
+  return {
+    serve: async () => {
+      const waiting = (await waitingTrunks(platform.db)).filter((trunkId) => !lanes.has(trunkId))
+      for (const trunkId of inAnyOrder(waiting)) {
+        if (lanes.size < mostLanes) begin(trunkId)
+        else left = true
+      }
+    },
+    placeAgain: async (call, commands) => {
+      await place(platform, commands, call, await wayOf(platform, call.sipTrunkId))
+    },
+    stop: async () => {
+      stopped = true
+      await Promise.all(lanes.values())
+    },
+  }
+}
+
+// So that no trunk is always behind the others.
+const inAnyOrder = <Item>(items: readonly Item[]): Item[] =>
+  items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item)
+
+/** Places the next call of a trunk's queue; false when there is none, no channel for it, or no switch to place it. */
+async function placeNext(platform: Platform, switches: Switches, trunkId: string | null): Promise<boolean> {
+  const way = await wayOf(platform, trunkId)
+  if (isUnregistered(way)) return failNext(platform, trunkId)
+  const found = await switchFor(platform, switches, way)
+  const commands = found && switches.commands(found.id)
+  if (found === null || commands === null) return false
+  const call = await takeNext(platform.db, trunkId, found.name)
+  return call === null ? false : place(platform, commands, call, way)
+}
+
+async function wayOf({ db }: Platform, trunkId: string | null): Promise<Way> {
+  const trunk = trunkId === null ? null : await trunkById(db, trunkId)
+  const byContact = trunk?.authenticationMode === 'client_credentials' && trunk.outboundHost === null
+  return { trunk, contact: byContact ? await contactOfClient(db, trunk.id) : null }
+}
+
+const isUnregistered = ({ trunk, contact }: Way) =>
+  trunk?.authenticationMode === 'client_credentials' && trunk.outboundHost === null && contact === null
+
+// Contract section 7: a client that has not registered is unavailable.
+async function failNext(platform: Platform, trunkId: string | null): Promise<boolean> {
+  const call = await takeNext(platform.db, trunkId, '')
+  return call !== null && end(platform, call, { cause: 'SUBSCRIBER_ABSENT', sipStatus: 480 })
+}
+
+async function switchFor({ db }: Platform, switches: Switches, { trunk }: Way): Promise<FoundSwitch | null> {
+  if (trunk !== null) return switchForTrunk(db, trunk)
+  const up = switches.views().filter((view) => view.up)
+  const view = up[Math.floor(Math.random() * up.length)]
+  return view === undefined ? null : anySwitchOf(db, view.region)
+}

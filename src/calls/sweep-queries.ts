@@ -1,0 +1,40 @@
+import { sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
+
+// A call that began so lately may not have its channel yet; its end may be on its way by event and CDR.
+const youngSeconds = 15
+
+/** The channels that are to be on a switch: those of its live calls, but for the youngest. */
+export async function expectedChannels(db: Db, switchName: string): Promise<string[]> {
+  const expected = await rows<{ channel_uuid: string }>(
+    db,
+    sql`SELECT channel_uuid FROM phone_calls
+      WHERE switch_name = ${switchName} AND status IN ('initiated', 'ringing', 'in-progress') AND placing_until IS NULL
+        AND started_at < now() - ${youngSeconds}::integer * interval '1 second'`,
+  )
+  return expected.map(({ channel_uuid }) => channel_uuid)
+}
+
+// No call lasts longer (Twilio's timeLimit).
+const longestHours = 24
+
+/** Channels of live calls that are older than any call can be, whose switch has not been heard of for an hour. */
+export async function abandonedChannels(db: Db): Promise<string[]> {
+  const abandoned = await rows<{ channel_uuid: string }>(
+    db,
+    sql`SELECT channel_uuid FROM phone_calls c
+      WHERE status IN ('initiated', 'ringing', 'in-progress') AND channel_uuid IS NOT NULL
+        AND started_at < now() - ${longestHours + 1}::integer * interval '1 hour'
+        AND NOT EXISTS (SELECT 1 FROM switches s WHERE s.name = c.switch_name AND s.seen_at > now() - interval '1 hour')
+      LIMIT 100`,
+  )
+  return abandoned.map(({ channel_uuid }) => channel_uuid)
+}
+
+/** Calls that have been in the queue for as long as Twilio lets them (24 hours). */
+export const staleQueuedCalls = (db: Db): Promise<{ id: string }[]> =>
+  rows(
+    db,
+    sql`SELECT id FROM phone_calls WHERE status = 'queued'
+      AND created_at < now() - ${longestHours}::integer * interval '1 hour' LIMIT 100`,
+  )
