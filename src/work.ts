@@ -1,4 +1,4 @@
-import { hearChannel } from './calls/events.ts'
+import { startCallWork } from './calls/work.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import type { Platform } from './platform.ts'
 import { startSwitches } from './switches/switches.ts'
@@ -9,10 +9,12 @@ import { startCallbackDelivery } from './webhooks/status-callback.ts'
 export async function startWork(base: Platform): Promise<{ platform: Platform; stop(): Promise<void> }> {
   const switches = await startSwitches(base)
   const platform = { ...base, switches }
-  switches.onChannelEvent(async (event) => {
-    await hearChannel(platform, event)
-  })
-  const stops = [await startCallbackDelivery(platform), startHousekeeping(platform), () => switches.stop()]
+  const stops = [
+    await startCallWork(platform),
+    await startCallbackDelivery(platform),
+    startHousekeeping(platform),
+    () => switches.stop(),
+  ]
   return {
     platform,
     stop: async () => {

@@ -16,13 +16,13 @@ const usualPace: WorkPace = { look: 1000, sweep: 10_000 }
 
 /** What a server process does for calls without being asked: it places queued ones, settles those that a dead process left,
  * tells switches what the API wants, takes in what switches tell, and ends calls whose channels are gone. Woken by every
- * process's changes and by the clock. Without switches there is nothing to do. */
+ * process's changes and by the clock, until stopped. Without switches there is nothing to do. */
 export async function startCallWork(
   platform: Platform,
   pace: Partial<WorkPace> = {},
-): Promise<{ stop(): Promise<void> }> {
+): Promise<() => Promise<void>> {
   const { switches, log } = platform
-  if (switches === undefined) return { stop: async () => {} }
+  if (switches === undefined) return async () => {}
   const { look, sweep: sweepMs } = { ...usualPace, ...pace }
   const lanes = createLanes(platform, switches, () => rounds.wake())
   const rounds = createRounds(
@@ -43,12 +43,10 @@ export async function startCallWork(
   const unlisten = await platform.database.listen(dueChannel, rounds.wake)
   const clocks = [setInterval(rounds.wake, look), setInterval(sweeps.wake, sweepMs)]
   rounds.wake()
-  return {
-    stop: async () => {
-      for (const clock of clocks) clearInterval(clock)
-      await unlisten()
-      await Promise.all([rounds.stop(), sweeps.stop(), lanes.stop()])
-    },
+  return async () => {
+    for (const clock of clocks) clearInterval(clock)
+    await unlisten()
+    await Promise.all([rounds.stop(), sweeps.stop(), lanes.stop()])
   }
 }
 
