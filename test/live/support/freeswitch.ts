@@ -55,6 +55,7 @@ export async function startFreeSwitch(folder: string, options: FreeSwitchOptions
     ['-nf', '-nc', '-nonat', ...folders(home, options.conf)],
     {
       logFile: join(folder, `${options.name}.log`),
+      cwd: folder,
       env: {
         SWITCH_NAME: options.name,
         SIP_IP: address,

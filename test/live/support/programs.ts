@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 
 /** A program that a test started. */
 export type Program = {
@@ -25,14 +25,15 @@ export function startProgram(
   name: string,
   command: string,
   args: readonly string[],
-  options: { logFile: string; env?: Record<string, string>; cwd?: string },
+  options: { logFile: string; cwd: string; env?: Record<string, string> },
 ): Program {
   const log = openSync(options.logFile, 'a')
   const child = spawn(command, args, {
     stdio: ['ignore', log, log],
     env: { ...process.env, ...options.env },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    cwd: options.cwd,
   })
+  closeSync(log)
   running.add(child)
   const ended = once(child, 'exit').then(([code, signal]) => {
     running.delete(child)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { freeTcpPort } from './ports.ts'
 import { startProgram, until } from './programs.ts'
 
@@ -23,7 +24,8 @@ export type Server = {
 /** A switch as REGIONS_FILE names it. */
 export type SwitchAddress = { host: string; port: number; password: string }
 
-const root = resolve(import.meta.dirname, '../../..')
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
+const tsx = import.meta.resolve('tsx')
 
 /** Starts `src/main.ts` on an embedded database in the folder, with one region (`hydrogen`) of the given switches. */
 export async function startServer(
@@ -49,7 +51,7 @@ export async function startServer(
   }
   const logFile = join(folder, `${name}.log`)
   const launch = () =>
-    startProgram(name, process.execPath, ['--import', 'tsx', 'src/main.ts'], { logFile, env, cwd: root })
+    startProgram(name, process.execPath, ['--import', tsx, main], { logFile, env, cwd: folder })
   let program = launch()
   const publicUrl = `http://127.0.0.1:${port}`
   const ready = () =>

@@ -26,6 +26,8 @@ export type Sipp = {
   address: string
   /** The messages so far, oldest first. */
   messages(): SipMessage[]
+  /** Seconds from the first answer to the first BYE: what the record of a call must say, to the second. */
+  talkedSeconds(): number
   /** Waits for its end: 0 when every call went as the script says. */
   result(): Promise<number | NodeJS.Signals>
   stop(): Promise<unknown>
@@ -55,6 +57,7 @@ export async function startSipp(folder: string, script: Script): Promise<Sipp> {
   return {
     address: `${script.from}:${port}`,
     messages: () => readMessages(messageFile),
+    talkedSeconds: () => talkedSeconds(readMessages(messageFile)),
     result: () => program.ended,
     stop: () => program.stop(),
   }
@@ -87,6 +90,12 @@ function readMessages(file: string): SipMessage[] {
         },
       ]
     })
+}
+
+function talkedSeconds(messages: readonly SipMessage[]): number {
+  const at = (start: string) =>
+    messages.find(({ firstLine }) => firstLine.startsWith(start))?.atMs ?? Number.NaN
+  return (at('BYE ') - at('SIP/2.0 200')) / 1000
 }
 
 function readOrEmpty(file: string): string {
