@@ -5,6 +5,7 @@ import { createApp } from '../src/app.ts'
 import { type Database, openEmbedded, openPostgres } from '../src/db/connect.ts'
 import { readEnv } from '../src/env.ts'
 import { createLog } from '../src/log.ts'
+import { createMetrics } from '../src/metrics.ts'
 import { deriveKeys, encrypt } from '../src/secrets.ts'
 import { measure, row } from './measure.ts'
 
@@ -80,7 +81,7 @@ async function fill(
   await db.execute(sql`INSERT INTO incoming_phone_numbers (carrier_id, account_id, phone_number_id, number, sip_domain)
     SELECT n.carrier_id, a.id, n.id, n.number, 'pbx.example.com' FROM phone_numbers n JOIN accounts a ON a.carrier_id = n.carrier_id`)
   await db.execute(sql`ANALYZE`)
-  const platform = { db, database, env, keys, log: createLog('silent') }
+  const platform = { db, database, env, keys, log: createLog('silent'), metrics: createMetrics() }
   return {
     app: createApp(platform).switchApp,
     close: async () => {

@@ -3,6 +3,7 @@ import { carrierApi } from './carrier-api/index.ts'
 import { docs } from './docs/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
 import { apiHost } from './json-api/api-host.ts'
+import { metrics, operations } from './operations/index.ts'
 import { operatorApi } from './operator-api/index.ts'
 import type { Platform } from './platform.ts'
 
@@ -19,11 +20,13 @@ function createPublicApp(platform: Platform): Hono {
   app.route('/carrier/v1', carrierApi(platform))
   app.route('/operator/v1', operatorApi(platform))
   app.route('/', docs(platform))
+  app.route('/', operations(platform))
   return app
 }
 
 function createSwitchApp(platform: Platform): Hono {
   const app = new Hono()
   app.route('/freeswitch', freeswitch(platform))
+  app.route('/', metrics(platform))
   return app
 }

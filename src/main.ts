@@ -9,6 +9,7 @@ import { type Database, type OnStatement, openEmbedded, openPostgres } from './d
 import { createDemo } from './demo.ts'
 import { type Env, readEnv } from './env.ts'
 import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
 import type { Platform } from './platform.ts'
 import { deriveKeys } from './secrets.ts'
 import { startWork } from './work.ts'
@@ -21,7 +22,7 @@ async function start(env: Env) {
   )
   await database.migrate()
   const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
-  const work = await startWork({ db: database.db, database, env, keys, log })
+  const work = await startWork({ db: database.db, database, env, keys, log, metrics: createMetrics() })
   const { platform } = work
   const { publicApp, switchApp } = createApp(platform)
   const listeners = [

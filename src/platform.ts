@@ -3,6 +3,7 @@ import type { Env } from './env.ts'
 import type { Commands } from './event-socket/commands.ts'
 import type { SwitchEvent } from './event-socket/event.ts'
 import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
 import type { Keys } from './secrets.ts'
 
 /** What everything runs on. Tests bring their own. */
@@ -12,6 +13,7 @@ export type Platform = {
   env: Env
   keys: Keys
   log: Logger
+  metrics: Metrics
   /** Absent where nothing talks to switches: EVENT_SOCKET=off, most tests. */
   switches?: Switches
 }

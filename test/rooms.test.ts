@@ -22,7 +22,7 @@ const order = [
   ['event-socket'],
   ['db'],
   ['dialplan-action'],
-  ['env', 'errors', 'log', 'metadata', 'secrets', 'sid', 'sip-uri'],
+  ['env', 'errors', 'log', 'metadata', 'metrics', 'secrets', 'sid', 'sip-uri'],
 ]
 const source = resolve(import.meta.dirname, '../src')
 const roomOf = (path: string) => relative(source, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''

@@ -94,6 +94,9 @@ async function ask(
     ...asked,
     authToken: decrypt(platform.keys, `accounts:${call.accountId}`, call.authTokenEncrypted),
     fallback: fallbackOf(call),
+  }).then((answer) => {
+    platform.metrics.askedWebhook(answer.kind, answer.durationMs)
+    return answer
   })
   const soon = row === 'new' ? await within(answering, patienceMilliseconds) : null
   if (soon !== null) return run(platform, call, toStored(asked, soon), call.status === 'in-progress')

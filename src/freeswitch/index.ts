@@ -6,6 +6,7 @@ import { receiveCdr } from '../calls/finish.ts'
 import { nextPart } from '../calls/next-part.ts'
 import { receive } from '../calls/receive.ts'
 import { keepUpload } from '../calls/recordings.ts'
+import type { FetchResult } from '../metrics.ts'
 import type { Platform } from '../platform.ts'
 import { audio } from './audio.ts'
 import { readCdr } from './cdr.ts'
@@ -32,10 +33,10 @@ export function freeswitch(platform: Platform): Hono {
   }
   door.post('/xml', limit(1024 * 1024), async (c) => {
     const form = readForm(await c.req.text())
-    if ('problem' in form) return c.text(`${form.problem}\n`, 400)
+    if ('problem' in form) return refuse(c, platform, form.problem)
     const fetch = readFetch(form)
-    if ('problem' in fetch) return c.text(`${fetch.problem}\n`, 400)
-    return send(c, await inTime(answer(platform, fetch)))
+    if ('problem' in fetch) return refuse(c, platform, fetch.problem)
+    return send(c, await measured(platform, fetch, inTime(answer(platform, fetch))))
   })
   door.post('/cdr', limit(4 * 1024 * 1024), async (c) => {
     const cdr = readCdr(await c.req.text())
@@ -90,6 +91,36 @@ async function inTime<Value>(answering: Promise<Value>): Promise<Value> {
       late.addEventListener('abort', () => reject(new Error('No answer in time.'))),
     ),
   ])
+}
+
+function refuse(c: Context, { metrics }: Platform, problem: string): Response {
+  metrics.fetched('unknown', 'refused', 0)
+  return c.text(`${problem}\n`, 400)
+}
+
+async function measured<Document>(
+  { metrics }: Platform,
+  fetch: XmlFetch,
+  answering: Promise<Document>,
+): Promise<Document> {
+  const started = performance.now()
+  const count = (result: FetchResult) =>
+    metrics.fetched(sections[fetch.kind], result, performance.now() - started)
+  try {
+    const document = await answering
+    count(document === notFoundDocument ? 'not_found' : 'answered')
+    return document
+  } catch (error) {
+    count('failed')
+    throw error
+  }
+}
+
+const sections: Record<XmlFetch['kind'], string> = {
+  sofia: 'configuration',
+  digest: 'directory',
+  dialplan: 'dialplan',
+  other: 'other',
 }
 
 function send(c: Context, document: string | AsyncIterable<string>): Response {

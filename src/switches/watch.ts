@@ -154,13 +154,12 @@ export function startWatch(
     },
     stop: async () => {
       clearInterval(timer)
-      await turn
       reconciler.stop()
-      await check
-      if (heldUntil > 0) await dropHold(db, self.id, holder).catch(failed)
+      const had = heldUntil > 0
       heldUntil = 0
       await socket.close()
-      await Promise.all([ofGateways.empty(), ofChannels.empty()])
+      await Promise.all([turn, check, ofGateways.empty(), ofChannels.empty()])
+      if (had) await dropHold(db, self.id, holder).catch(failed)
     },
   }
 }

@@ -6,6 +6,7 @@ import { inject } from 'vitest'
 import { type Database, embedded, type OnStatement, openPostgres } from '../../src/db/connect.ts'
 import { type Env, readEnv } from '../../src/env.ts'
 import { createLog } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import type { Platform } from '../../src/platform.ts'
 import { deriveKeys } from '../../src/secrets.ts'
 import { databaseUrl } from './template.ts'
@@ -37,6 +38,7 @@ export function platformOn(database: Database, env: Env): Platform {
     env,
     keys: deriveKeys(env.ENCRYPTION_KEY),
     log: createLog(env.LOG_LEVEL),
+    metrics: createMetrics(),
   }
 }
 

@@ -1,0 +1,102 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { sql } from 'drizzle-orm'
+import { speechProblem } from '../audio/render.ts'
+import type { Platform } from '../platform.ts'
+import { switchesOf } from '../switches/hold.ts'
+import { type Backlog, type KnownSwitch, knownSwitches, queuedCalls, waitingCallbacks } from './counts.ts'
+
+/** What `/ready` tells. `degraded`: every API answers, but something that calls need is missing. */
+export type Readiness = {
+  status: 'ready' | 'degraded' | 'not ready'
+  /** One sentence for each thing that is wrong. */
+  problems: string[]
+  checks: {
+    database: { ok: boolean; latency_ms: number | null }
+    switches: { region: string; name: string | null; ok: boolean; since_seconds: number }[]
+    speech: { ok: boolean; problem: string | null }
+    lag: {
+      event_loop_ms: number
+      queued_calls: number
+      oldest_queued_call_seconds: number
+      waiting_callbacks: number
+      oldest_callback_seconds: number
+    } | null
+  }
+}
+
+const loopDelay = monitorEventLoopDelay({ resolution: 20 })
+loopDelay.enable()
+
+const patienceMs = 3000
+
+/** Looks at everything that this process needs, each within three seconds. It names no address: anybody may ask. */
+export async function readiness(platform: Platform): Promise<Readiness> {
+  const [speech, tables] = await Promise.all([speechProblem(platform.env), inTime(readTables(platform))])
+  const switches = tables === null ? [] : ours(platform, tables.switches)
+  const problems = [
+    ...(tables === null ? ['The database does not answer.'] : []),
+    ...switchProblems(platform, switches),
+    ...(speech === null ? [] : [`Nothing can be said in calls: ${speech}`]),
+  ]
+  const status = tables === null ? 'not ready' : problems.length > 0 ? 'degraded' : 'ready'
+  return {
+    status,
+    problems,
+    checks: {
+      database: { ok: tables !== null, latency_ms: tables?.latencyMs ?? null },
+      switches: switches.map(({ region, name, watched, sinceSeconds }) => ({
+        region,
+        name,
+        ok: watched,
+        since_seconds: Math.round(sinceSeconds),
+      })),
+      speech: { ok: speech === null, problem: speech },
+      lag: tables === null ? null : lagOf(tables.calls, tables.callbacks),
+    },
+  }
+}
+
+async function readTables({ db }: Platform) {
+  const asked = performance.now()
+  await db.execute(sql`SELECT 1`)
+  const latencyMs = Math.round((performance.now() - asked) * 10) / 10
+  const [switches, calls, callbacks] = [
+    await knownSwitches(db),
+    await queuedCalls(db),
+    await waitingCallbacks(db),
+  ]
+  return { latencyMs, switches, calls, callbacks }
+}
+
+async function inTime<Value>(reading: Promise<Value>): Promise<Value | null> {
+  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), patienceMs).unref())
+  return Promise.race([reading.catch(() => null), late])
+}
+
+const ours = ({ env }: Platform, known: readonly KnownSwitch[]): KnownSwitch[] =>
+  switchesOf(env.regions).map(
+    ({ id, region }) =>
+      known.find((found) => found.id === id) ?? { id, region, name: null, watched: false, sinceSeconds: 0 },
+  )
+
+function switchProblems({ env }: Platform, switches: readonly KnownSwitch[]): string[] {
+  if (!env.EVENT_SOCKET) return ['EVENT_SOCKET is off: no switch is told anything.']
+  return switches
+    .filter(({ watched }) => !watched)
+    .map(
+      ({ region, name }) =>
+        `The switch ${name ?? 'that has never been reached'} of region ${region} is not reached.`,
+    )
+}
+
+function lagOf(calls: Backlog, callbacks: Backlog) {
+  const milliseconds = Math.round(loopDelay.percentile(99) / 1e4) / 100
+  loopDelay.reset()
+  return {
+    event_loop_ms: milliseconds,
+    queued_calls: calls.waiting,
+    oldest_queued_call_seconds: Math.round(calls.oldestSeconds),
+    waiting_callbacks: callbacks.waiting,
+    oldest_callback_seconds: Math.round(callbacks.oldestSeconds),
+  }
+}
