@@ -82,7 +82,8 @@ export function collectDigits(gather: {
   prompt: readonly string[]
 }): Action {
   const finish = gather.finishOnKey === '' ? 'none' : key(gather.finishOnKey)
-  const prompt = gather.prompt.length === 0 ? 'silence' : stream(gather.prompt)
+  // A prompt of which no file can be played ends the gather before it listens, so the last one always can.
+  const prompt = gather.prompt.length === 0 ? 'silence' : stream([...gather.prompt, silence(10)])
   const timeout = Math.max(1000, integer(gather.timeout))
   return action(
     'play_and_get_digits',

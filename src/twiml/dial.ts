@@ -54,6 +54,7 @@ export type DialRecording = RecordingOrder & {
 export function legVariables(dial: Dial, target: Target, childCallId: string): Record<string, string> {
   return {
     outbound_redirect_fatal: 'true',
+    ...(dial.sequential ? { leg_timeout: String(dial.timeoutSeconds) } : {}),
     ...legHangsUpAfter(dial.timeLimitSeconds),
     ...(target.kind === 'sip' ? headerVariables(target.uri) : {}),
     ...(target.kind === 'number' && target.sendDigits !== null ? legSendsDigits(target.sendDigits) : {}),
@@ -138,14 +139,15 @@ function writeDial(verb: Dial, place: Place): Action[] {
   ]
 }
 
-// freeswitch.md 5.5: without the first two the call ends with the bridge. Early media would count as an answer: the
+// freeswitch.md 5.5: without the first two the call ends with the bridge. The ring time holds for all legs together:
+// in turn each has its own, `leg_timeout`. Early media would count as an answer: the
 // ring time would no longer hold and the first leg to send any would win, so it is not let through.
 function bridgeVariables(verb: Dial, { answered }: Place): Action[] {
   return [
     set('hangup_after_bridge', 'false'),
     set('continue_on_fail', 'true'),
     set('ignore_early_media', 'true'),
-    set('call_timeout', String(verb.timeoutSeconds)),
+    set('call_timeout', String(verb.timeoutSeconds * (verb.sequential ? verb.targets.length : 1))),
     ringBack(answered ? ringTones[verb.ringTone] : null),
     endBridgeOnStar(verb.hangupOnStar),
   ]
@@ -188,5 +190,6 @@ const statuses: Readonly<{ [disposition: string]: DialCallStatus }> = {
   NO_ANSWER: 'no-answer',
   ALLOTTED_TIMEOUT: 'no-answer',
   NO_USER_RESPONSE: 'no-answer',
+  NORMAL_CLEARING: 'no-answer', // answered, but hung up while its own TwiML ran, before it was joined
   ORIGINATOR_CANCEL: 'canceled',
 }
