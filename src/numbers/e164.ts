@@ -52,16 +52,25 @@ export function nationalFormat(number: E164): string {
   return parsed ? parsed.format('NATIONAL').replace(/\D/g, '') : stored(number)
 }
 
+/** A number as people read it: `(415) 555-1234` in North America, `+44 20 7946 0000` elsewhere; what is none as it is. */
+export function formatted(text: string): string {
+  const parsed = text.startsWith('+') ? parsePhoneNumberFromString(text) : undefined
+  if (parsed === undefined) return text
+  return parsed.countryCallingCode === '1' ? parsed.formatNational() : parsed.formatInternational()
+}
+
 /** Every prefix of a number from the longest to the empty one: what a stored prefix must equal to match it. */
 export function prefixesOf(number: string): string[] {
   const digits = stored(number)
   return Array.from({ length: digits.length + 1 }, (_, index) => digits.slice(0, digits.length - index))
 }
 
+// Read until nothing changes: libphonenumber drops one trunk prefix at a time (+310000000 becomes +31000000).
 function international(text: string): E164 | null {
   const current = text.replace(formerMobileMexico, '+52')
   const parsed = parsePhoneNumberFromString(current)
-  return parsed?.isPossible() ? (parsed.number as string as E164) : null
+  if (!parsed?.isPossible()) return null
+  return parsed.number === current ? (current as string as E164) : international(parsed.number)
 }
 
 function bare(digits: string, country: string | null): E164 | null {
