@@ -6,6 +6,7 @@ import { apiHost } from './json-api/api-host.ts'
 import { metrics, operations } from './operations/index.ts'
 import { operatorApi } from './operator-api/index.ts'
 import type { Platform } from './platform.ts'
+import { twilioApi } from './twilio-api/index.ts'
 
 /** The two listeners' apps (contract section 2): the public one, and FreeSWITCH's own, never mounted on the other. */
 export function createApp(platform: Platform): { publicApp: Hono; switchApp: Hono } {
@@ -17,8 +18,10 @@ function createPublicApp(platform: Platform): Hono {
   const apis = apiHost(platform.env.API_SUBDOMAIN)
   app.use('/carrier/*', apis)
   app.use('/operator/*', apis)
+  app.use('/2010-04-01/*', apis)
   app.route('/carrier/v1', carrierApi(platform))
   app.route('/operator/v1', operatorApi(platform))
+  app.route('/2010-04-01', twilioApi(platform))
   app.route('/', docs(platform))
   app.route('/', operations(platform))
   return app

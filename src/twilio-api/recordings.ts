@@ -1,0 +1,114 @@
+import { Readable } from 'node:stream'
+import { eq, type SQL } from 'drizzle-orm'
+import type { Context, Hono } from 'hono'
+import { fromSid } from '../accounts/account.ts'
+import { openRecording } from '../audio/recording-file.ts'
+import { type RecordingFormat, recordingStore } from '../audio/recording-store.ts'
+import { accountCall } from '../calls/account-queries.ts'
+import {
+  markRecordingDeleted,
+  type Recording,
+  recordingOf,
+  selectRecordings,
+} from '../calls/recording-queries.ts'
+import { recordings } from '../db/schema.ts'
+import type { Platform } from '../platform.ts'
+import type { TwilioEnv } from './authenticate.ts'
+import { answerNotFound } from './error.ts'
+import { readQuery } from './form.ts'
+import { answerPage } from './page.ts'
+import { both, idIn, pathOf } from './path.ts'
+import { recordingJson } from './recording-json.ts'
+
+type TwilioContext = Context<TwilioEnv>
+
+/** Recordings, those of a call among them: list, fetch and delete (https://www.twilio.com/docs/voice/api/recording). */
+export function serveRecordings(app: Hono<TwilioEnv>, platform: Platform): void {
+  app.on('GET', both('/Accounts/:account/Recordings'), (c) =>
+    listRecordings(c, platform, pathOf(c.get('account').id, 'Recordings'), undefined),
+  )
+  app.on('GET', both('/Accounts/:account/Calls/:call/Recordings'), (c) => listOfCall(c, platform))
+  for (const item of [
+    '/Accounts/:account/Recordings/:recording',
+    '/Accounts/:account/Calls/:call/Recordings/:recording',
+  ]) {
+    app.get(item, async (c) => {
+      const recording = await recordingAsked(c, platform)
+      return recording === null ? answerNotFound(c) : c.json(recordingJson(recording, platform.env))
+    })
+    app.delete(item, async (c) => {
+      const recording = await recordingAsked(c, platform)
+      if (recording === null) return answerNotFound(c)
+      await markRecordingDeleted(platform.db, recording)
+      await recordingStore(platform.env).remove(recording.id)
+      return c.body(null, 204)
+    })
+  }
+}
+
+/** The files of recordings, `.wav` and `.mp3`. As at Twilio their URL is all that is needed: players and `<Play>` send no
+ * credentials, and nobody guesses a SID. */
+export function serveMedia(app: Hono<TwilioEnv>, platform: Platform): void {
+  const paths = [
+    '/Accounts/:account/Recordings/:file{.+\\.(?:wav|mp3)}',
+    '/Accounts/:account/Calls/:call/Recordings/:file{.+\\.(?:wav|mp3)}',
+  ]
+  app.on(['GET'], paths, async (c) => {
+    const [, sid = '', format = ''] = /^(.+)\.(wav|mp3)$/.exec(c.req.param('file') ?? '') ?? []
+    const accountId = fromSid('AC', c.req.param('account') ?? '')
+    const id = fromSid('RE', sid)
+    const recording = accountId && id && (await recordingOf(platform.db, accountId, id))
+    return (
+      (recording && (await answerFile(platform, recording, format as RecordingFormat))) || answerNotFound(c)
+    )
+  })
+}
+
+async function answerFile(
+  platform: Platform,
+  { id }: Recording,
+  format: RecordingFormat,
+): Promise<Response | null> {
+  const file = await openRecording(recordingStore(platform.env), id, format)
+  if (file === null) return null
+  const headers = {
+    'Content-Type': format === 'wav' ? 'audio/x-wav' : 'audio/mpeg',
+    'Content-Length': String(file.bytes),
+  }
+  return new Response(Readable.toWeb(file.body) as ReadableStream<Uint8Array>, { headers })
+}
+
+async function listOfCall(c: TwilioContext, platform: Platform): Promise<Response> {
+  const accountId = c.get('account').id
+  const callId = idIn('CA', c.req.param('call'))
+  if (callId === null || (await accountCall(platform.db, accountId, callId)) === null)
+    return answerNotFound(c)
+  const path = pathOf(accountId, 'Calls', c.req.param('call') ?? '', 'Recordings')
+  return listRecordings(c, platform, path, eq(recordings.callId, callId))
+}
+
+function listRecordings(
+  c: TwilioContext,
+  { db, env }: Platform,
+  path: string,
+  where: SQL | undefined,
+): Promise<Response> {
+  const accountId = c.get('account').id
+  return answerPage(c, readQuery(c), {
+    name: 'recordings',
+    path,
+    prefix: 'RE',
+    seq: recordings.seq,
+    where,
+    select: (page) => selectRecordings(db, accountId, page),
+    positionOf: async (id) => (await recordingOf(db, accountId, id))?.seq ?? null,
+    toJson: (recording) => recordingJson(recording, env),
+  })
+}
+
+async function recordingAsked(c: TwilioContext, { db }: Platform): Promise<Recording | null> {
+  const id = idIn('RE', c.req.param('recording'))
+  const recording = id === null ? null : await recordingOf(db, c.get('account').id, id)
+  const call = c.req.param('call')
+  return call === undefined || recording?.callId === idIn('CA', call) ? recording : null
+}
