@@ -9,6 +9,7 @@ import { changeTrunk } from './trunks/change.ts'
 /** What a newcomer needs to try everything: printed once, at the first start on an embedded database. */
 export type Demo = {
   carrierToken: string
+  accountId: string
   accountSid: string
   authToken: string
   /** E.164. */
@@ -50,6 +51,7 @@ export async function createDemo({ db, keys, env }: Platform): Promise<Demo | nu
     const { token } = await issueApiToken(tx, carrier.id)
     return {
       carrierToken: token,
+      accountId: account.id,
       accountSid: toSid('AC', account.id),
       authToken: authTokenOf(keys, account),
       number: `+${number.number}`,

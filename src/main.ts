@@ -48,6 +48,7 @@ async function greet(platform: Platform) {
   if (demo === null) return
   console.log(`The database was empty: it now has a carrier, an account, a number and a trunk to try things with.
   carrier API token   ${demo.carrierToken}
+  account id          ${demo.accountId}
   account SID         ${demo.accountSid}
   account auth token  ${demo.authToken}
   number              ${demo.number}
