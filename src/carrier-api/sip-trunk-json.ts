@@ -6,10 +6,12 @@ import { described, flag, line, readBy, set, timestamps } from '../json-api/sche
 import { countryCodes } from '../numbers/countries.ts'
 import type { Keys } from '../secrets.ts'
 import { toHost, toSipUser } from '../sip-uri.ts'
+import type { Registration } from '../switches/registration.ts'
 import { passwordOf } from '../trunks/credentials.ts'
 import { toNetwork } from '../trunks/network.ts'
 import type { Trunk } from '../trunks/trunk.ts'
 import type { Warning } from '../trunks/warnings.ts'
+import { registrationMeta } from './registration-json.ts'
 
 /** Attributes of a trunk whose field is called otherwise inside. */
 export const trunkFieldNames = { inbound_source_ips: 'sourceIps' } as const satisfies FieldNames
@@ -157,9 +159,14 @@ function regionTable(alias: string, regions: readonly Region[]) {
 }
 
 /** What is said of a trunk beside its attributes, or null when there is nothing to say. */
-export function trunkMeta(warnings: readonly Warning[]): Record<string, unknown> | null {
-  if (warnings.length === 0) return null
-  return {
-    warnings: warnings.map(({ sipTrunkId, ...warning }) => ({ ...warning, sip_trunk_id: sipTrunkId })),
+export function trunkMeta(
+  warnings: readonly Warning[],
+  registration: Registration | undefined,
+): Record<string, unknown> | null {
+  const told = warnings.map(({ sipTrunkId, ...warning }) => ({ ...warning, sip_trunk_id: sipTrunkId }))
+  const meta = {
+    ...(told.length === 0 ? {} : { warnings: told }),
+    ...(registration === undefined ? {} : { registration: registrationMeta(registration) }),
   }
+  return Object.keys(meta).length === 0 ? null : meta
 }

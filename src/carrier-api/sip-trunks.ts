@@ -5,6 +5,7 @@ import { containing, equalTo, from, oneOf, until } from '../json-api/filter.ts'
 import { bySeq, byText, byTime } from '../json-api/page.ts'
 import { defineResource } from '../json-api/resource.ts'
 import type { Platform } from '../platform.ts'
+import { registrationsOf } from '../switches/registration.ts'
 import { changeTrunk } from '../trunks/change.ts'
 import { deleteTrunk, selectTrunks } from '../trunks/queries.ts'
 import type { Trunk } from '../trunks/trunk.ts'
@@ -68,8 +69,9 @@ export const sipTrunks = ({ env, keys }: Platform) =>
     },
     toMeta: async ({ db }, trunks, alone) => {
       const meta = new Map<string, Record<string, unknown>>()
+      const registrations = await registrationsOf(db, trunks)
       for (const trunk of trunks) {
-        const said = trunkMeta(alone ? await findWarnings(db, trunk) : [])
+        const said = trunkMeta(alone ? await findWarnings(db, trunk) : [], registrations.get(trunk.id))
         if (said !== null) meta.set(trunk.id, said)
       }
       return meta

@@ -355,7 +355,7 @@ describe('warnings before trouble', () => {
   test('the same prefix on two shared trunks: the older one takes all', async () => {
     const dialling = { ...byClient, outbound_route_prefixes: ['855', '1415'] }
     const first = await trunk(own, 'Old', dialling)
-    expect(first.data.meta).toBeUndefined()
+    expect(warningsOf(first)).toBeUndefined()
     const second = await trunk(own, 'New', { ...dialling, outbound_route_prefixes: ['1415', '1650'] })
     expect(warningsOf(second)).toEqual([
       {
@@ -367,7 +367,7 @@ describe('warnings before trouble', () => {
       },
     ])
     await own.post('/accounts', doc('account', { name: 'A', sip_trunk_id: first.data.id }))
-    expect((await own.get(`/sip_trunks/${second.data.id}`)).data.meta).toBeUndefined()
+    expect(warningsOf(await own.get(`/sip_trunks/${second.data.id}`))).toBeUndefined()
   })
 
   test('nothing is said of other carriers', async () => {
