@@ -116,7 +116,7 @@ function googleVoice(name: string): Named {
 function knownLanguage(language: string | null): string | null {
   if (language === null || language === '') return null
   const wanted = language.trim().replaceAll('_', '-').toLowerCase()
-  if (preferred[wanted] !== undefined) return preferred[wanted]
+  if (Object.hasOwn(preferred, wanted)) return preferred[wanted] ?? null
   const tags = Object.keys(languages)
   const exact = tags.find((tag) => tag.toLowerCase() === wanted)
   return exact ?? tags.find((tag) => tag.toLowerCase().startsWith(`${wanted}-`)) ?? null

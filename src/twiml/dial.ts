@@ -180,16 +180,17 @@ function actionParams(outcome: NonNullable<Outcome['dial']>): Record<string, str
 
 /** DialCallStatus for FreeSWITCH's `originate_disposition` (freeswitch.md 5.5 and 7). */
 export function dialCallStatus(disposition: string): DialCallStatus {
-  return statuses[disposition] ?? 'failed'
+  return statuses.get(disposition) ?? 'failed'
 }
 export type DialCallStatus = 'completed' | 'busy' | 'no-answer' | 'failed' | 'canceled'
 
-const statuses: Readonly<{ [disposition: string]: DialCallStatus }> = {
-  SUCCESS: 'completed',
-  USER_BUSY: 'busy',
-  NO_ANSWER: 'no-answer',
-  ALLOTTED_TIMEOUT: 'no-answer',
-  NO_USER_RESPONSE: 'no-answer',
-  NORMAL_CLEARING: 'no-answer', // answered, but hung up while its own TwiML ran, before it was joined
-  ORIGINATOR_CANCEL: 'canceled',
-}
+const statuses: ReadonlyMap<string, DialCallStatus> = new Map([
+  ['SUCCESS', 'completed'],
+  ['USER_BUSY', 'busy'],
+  ['NO_ANSWER', 'no-answer'],
+  ['ALLOTTED_TIMEOUT', 'no-answer'],
+  ['NO_USER_RESPONSE', 'no-answer'],
+  // Answered, but hung up while its own TwiML ran, before it was joined.
+  ['NORMAL_CLEARING', 'no-answer'],
+  ['ORIGINATOR_CANCEL', 'canceled'],
+])
