@@ -14,7 +14,7 @@ export const method = (reading: Reading, name: string, code: number): Webhook['m
 export function url(reading: Reading, env: Env, name: string, code: number): string | null {
   const value = text(reading, name)
   if (value === null) return null
-  const read = toWebhookUrl(value, null)
+  const read = URL.canParse(value) ? toWebhookUrl(value, null) : { problem: 'must be an absolute URL' }
   const why = 'problem' in read ? read.problem : refusal(env, read.url)
   if (why !== null) refuse(reading, code, `${name} ${why}: ${quote(value)}`)
   return 'url' in read ? read.url : null
