@@ -59,37 +59,40 @@ function sourceWarning({ id, name, own, other, own_length, other_length }: Share
   }
 }
 
-type SharedPrefix = { id: string; name: string; prefix: string; older: boolean; others: number }
+type SharedPrefix = { id: string; name: string; prefix: string; older: boolean; alone: boolean }
 
-// For each prefix the oldest of the others. Trunks dedicated to an account are chosen by it alone, and those that
-// cannot dial out by nobody.
-const sharedPrefixes = (db: Db, { id, carrierId }: Trunk): Promise<SharedPrefix[]> =>
+// For each prefix the oldest of the others, and whether there are more. Trunks dedicated to an account are chosen by it
+// alone, and those that cannot dial out by nobody.
+const sharedPrefixes = (db: Db, { id, carrierId, seq }: Trunk): Promise<SharedPrefix[]> =>
   rows(
     db,
     sql`
-    SELECT (array_agg(t.id ORDER BY t.seq))[1] AS id, (array_agg(t.name ORDER BY t.seq))[1] AS name, own.prefix,
-      min(t.seq) < mine.seq AS older, count(*)::integer AS others
+    SELECT (array_agg(shared.id ORDER BY shared.seq))[1] AS id, (array_agg(shared.name ORDER BY shared.seq))[1] AS name,
+      own.prefix, min(shared.seq) < ${seq}::bigint AS older, count(*) = 1 AS alone
     FROM sip_trunk_route_prefixes own
-    JOIN sip_trunks mine ON mine.id = own.trunk_id
-    JOIN sip_trunk_route_prefixes other
-      ON other.carrier_id = own.carrier_id AND other.prefix = own.prefix AND other.trunk_id <> own.trunk_id
-    JOIN sip_trunks t ON t.id = other.trunk_id
-      AND (t.outbound_host IS NOT NULL OR t.authentication_mode = 'client_credentials')
+    CROSS JOIN LATERAL (
+      SELECT t.id, t.name, t.seq
+      FROM sip_trunks t
+      JOIN sip_trunk_route_prefixes other
+        ON other.trunk_id = t.id AND other.carrier_id = own.carrier_id AND other.prefix = own.prefix
+      WHERE t.carrier_id = ${carrierId}::uuid AND t.id <> ${id}::uuid
+        AND (t.outbound_host IS NOT NULL OR t.authentication_mode = 'client_credentials')
+        AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = t.id)
+      ORDER BY t.seq LIMIT 2
+    ) AS shared
     WHERE own.trunk_id = ${id}::uuid AND own.carrier_id = ${carrierId}::uuid
-      AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = mine.id)
-      AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = t.id)
-    GROUP BY own.prefix, own.position, mine.seq
+      AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = ${id}::uuid)
+    GROUP BY own.prefix, own.position
     ORDER BY own.position LIMIT ${mostWarnings}`,
   )
 
-function prefixWarning(trunk: Trunk, { id, name, prefix, older, others }: SharedPrefix): Warning {
+function prefixWarning(trunk: Trunk, { id, name, prefix, older, alone }: SharedPrefix): Warning {
   const what = prefix === '' ? 'no route prefixes' : `the route prefix ${prefix}`
-  const who =
-    others === 1 ? `The trunk "${name}" has` : `${others} trunks, "${name}" the oldest of them, have`
+  const who = alone ? `The trunk "${name}" has` : `The trunk "${name}" and others have`
   return {
     code: 'ambiguous_prefix',
     title: 'shares a route prefix',
-    detail: `${who} ${what} too. The older trunk takes all of these calls: "${older ? name : trunk.name}".`,
+    detail: `${who} ${what} too. The oldest trunk takes all of these calls: "${older ? name : trunk.name}".`,
     sipTrunkId: id,
   }
 }

@@ -362,7 +362,7 @@ describe('warnings before trouble', () => {
         code: 'ambiguous_prefix',
         title: 'shares a route prefix',
         detail:
-          'The trunk "Old" has the route prefix 1415 too. The older trunk takes all of these calls: "Old".',
+          'The trunk "Old" has the route prefix 1415 too. The oldest trunk takes all of these calls: "Old".',
         sip_trunk_id: first.data.id,
       },
     ])
