@@ -170,7 +170,8 @@ const action = (application: string, data: string): Action => ({ application, da
 
 const word = (text: string) => matching(text, /^[A-Za-z0-9_-]+$/)
 const plain = (text: string) => matching(text, /^[A-Za-z0-9_.:@+,=/ -]*$/)
-const dialValue = (text: string) => matching(text, /^[A-Za-z0-9_.:@+/*# -]*$/)
+// `:_:` anywhere in a dial string starts a second originate, `ARRAY::` makes a list of a value (6.4).
+const dialValue = (text: string) => matching(text, /^(?!ARRAY::)(?!.*:_:)[A-Za-z0-9_.:@+/*# -]*$/)
 const key = (text: string) => matching(text, /^[0-9*#]{1,12}$/)
 const dtmf = (text: string) => matching(text, /^[0-9*#wW]{1,99}$/)
 // FreeSWITCH plays a digit for 250 ms and waits 250 ms after it; the second on top is for its queue to start.

@@ -74,10 +74,13 @@ function toHeaders(text: string): SipUri['headers'] | null {
     return { name: name ?? '', value: decode(value ?? '') }
   })
   const plain = headers.every(
-    ({ name, value }) => /^X-[A-Za-z0-9-]{1,60}$/i.test(name) && /^[A-Za-z0-9 _.+@:/-]{0,255}$/.test(value),
+    ({ name, value }) => /^X-[A-Za-z0-9-]{1,60}$/i.test(name) && headerValue.test(value),
   )
   return plain ? headers : null
 }
+
+// `:_:` anywhere in a dial string starts a second originate, `ARRAY::` at the start of a value makes it a list (6.4).
+const headerValue = /^(?!ARRAY::)(?!.*:_:)[A-Za-z0-9 _.+@:/-]{0,255}$/
 
 function decode(text: string): string {
   try {
