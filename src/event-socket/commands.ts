@@ -131,8 +131,11 @@ function originated(text: string): Originated | undefined {
   return cause === undefined ? undefined : { kind: 'failed', cause }
 }
 
-const gatewayNames = (text: string): string[] | undefined =>
-  /^(Invalid|-ERR)/.test(text) ? undefined : text.split(/\s+/).filter((name) => name !== '')
+// What prints nothing is answered by "-ERR no reply".
+function gatewayNames(text: string): string[] | undefined {
+  if (text.startsWith('-ERR no reply')) return []
+  return /^(Invalid|-ERR)/.test(text) ? undefined : text.split(/\s+/).filter((name) => name !== '')
+}
 
 // A reader gives the value of an answer, or undefined when the answer is a refusal.
 function read<Value>(reply: Reply, reader: (text: string) => Value | undefined): Result<Value> {

@@ -105,8 +105,23 @@ async function findIssues(db: Db, origin: TrunkOrigin, merged: TrunkSettings): P
     merged.authenticationMode === 'client_credentials' &&
     merged.password !== null &&
     merged.password.length < fewestPasswordCharacters
-  return [...missing, ...sources, ...(taken ? [usernameTaken] : []), ...(short ? [passwordShort] : [])]
+  const colon = merged.authenticationMode === 'outbound_registration' && merged.password?.includes(':')
+  return [
+    ...missing,
+    ...sources,
+    ...(taken ? [usernameTaken] : []),
+    ...(short ? [passwordShort] : []),
+    ...(colon ? [passwordColon] : []),
+  ]
 }
+
+// Tried on 1.10.12: it registers with every other character, and answers a challenge wrongly with this one.
+const passwordColon = issue(
+  ['password'],
+  'unusable',
+  'must not have a colon',
+  'FreeSWITCH cannot log in anywhere with a password that has a colon.',
+)
 
 // Anybody on the internet may try to log in as a digest user of ours.
 const fewestPasswordCharacters = 8

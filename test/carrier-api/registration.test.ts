@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { gatewayStates, registrations, switches } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
-import { type Client, createClient, createTestApi, doc } from '../support/api.ts'
+import { type Client, createClient, createTestApi, doc, problems } from '../support/api.ts'
 import { createTestPlatform } from '../support/platform.ts'
 
 let platform: Platform
@@ -154,4 +154,17 @@ test('a client shows where it is registered, and from what', async () => {
 test('a trunk told by its address has no registration', async () => {
   const trunk = await create({ authentication_mode: 'ip_address', inbound_source_ips: ['192.0.2.200'] })
   expect(trunk.meta).toBeUndefined()
+})
+
+test('a password that FreeSWITCH cannot log in with is refused where it would have to', async () => {
+  const attributes = { name: 'Trunk', region: 'hydrogen', ...registering, password: 'with:colon' }
+  const refused = await client.post('/sip_trunks', doc('sip_trunk', attributes))
+  expect(problems(refused)).toEqual(['422 unusable /data/attributes/password'])
+  const own = {
+    name: 'Trunk',
+    region: 'hydrogen',
+    authentication_mode: 'client_credentials',
+    password: 'with:colon',
+  }
+  expect((await client.post('/sip_trunks', doc('sip_trunk', own))).status).toBe(201)
 })

@@ -165,7 +165,7 @@ export async function startFakeFreeswitch(
     if (first === 'uuid_kill' || first === 'uuid_transfer') return onChannel(second)
     if (verb === 'gwlist') {
       const listed = [...gateways].filter(([, gateway]) => gateway.up === (argument === 'up'))
-      return listed.map(([gateway]) => `${gateway} `).join('')
+      return listed.map(([gateway]) => `${gateway} `).join('') || '-ERR no reply\n'
     }
     if (verb === 'startgw') return start(argument ?? '')
     if (verb === 'killgw') return kill(argument ?? '')
