@@ -14,6 +14,7 @@ import { incomingPhoneNumbers } from './incoming-phone-numbers.ts'
 import { phoneCalls } from './phone-calls.ts'
 import { phoneNumbers } from './phone-numbers.ts'
 import { rates } from './rates.ts'
+import { routeTests } from './route-tests.ts'
 import { sipTrunks } from './sip-trunks.ts'
 
 /** The carrier API, to be mounted at /carrier/v1 (contract section 5). */
@@ -39,6 +40,7 @@ export const carrierResources = (platform: Platform): Mounted<CarrierScope>[] =>
   mount(rates()),
   mount(errorLogs()),
   mount(events()),
+  routeTests(),
 ]
 
 const record = ({ db, carrier, apiTokenId }: CarrierScope, change: Change) =>

@@ -33,7 +33,7 @@ export type Description = {
   relationships: Readonly<Record<string, DescribedRelationship>>
   filters: Readonly<Record<string, Filter>>
   sort: readonly string[]
-  methods: { create: boolean; update: boolean; remove: boolean }
+  methods: { read: boolean; create: boolean; update: boolean; remove: boolean }
   example?: Example
 }
 

@@ -35,20 +35,25 @@ function toLinkage<R extends Row, S extends Scope>({ relationships }: Resource<R
 }
 
 /** The data and included resources of a document, with the fields that were asked for. */
-export async function compose(load: Loader, view: View, objects: readonly ResourceObject[]) {
-  const show = (object: ResourceObject) => pick(object, view.fields.get(object.type))
-  const data = objects.map(show)
-  if (view.include.length === 0) return { data }
-  return { data, included: (await findIncluded(load, objects, view.include)).map(show) }
+export async function compose(load: Loader, { fields, include }: View, objects: readonly ResourceObject[]) {
+  const data = objects.map((object) => pick(object, fields))
+  if (include.length === 0) return { data }
+  const included = await findIncluded(load, objects, include)
+  return { data, included: included.map((object) => pick(object, fields)) }
 }
 
-function pick(object: ResourceObject, fields: ReadonlySet<string> | undefined): ResourceObject {
+/** A resource object with only the fields that were asked for of its type. */
+export function pick<Shown extends Pick<ResourceObject, 'type' | 'attributes' | 'relationships'>>(
+  object: Shown,
+  wanted: View['fields'],
+): Shown {
+  const fields = wanted.get(object.type)
   if (fields === undefined) return object
   const among = <Value>(members: Record<string, Value>) =>
     Object.fromEntries(Object.entries(members).filter(([name]) => fields.has(name)))
-  const { relationships, ...rest } = object
+  const { relationships } = object
   return {
-    ...rest,
+    ...object,
     attributes: among(object.attributes),
     ...(relationships === undefined ? {} : { relationships: among(relationships) }),
   }

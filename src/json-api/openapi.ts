@@ -63,12 +63,17 @@ function describeResource(api: DescribedApi, resource: Description): OpenApiPart
   const operations = operationsOf(api, resource)
   return {
     paths: {
-      [collection]: { get: operations.list, ...(methods.create && { post: operations.create }) },
-      [`${collection}/{id}`]: {
-        get: operations.show,
-        ...(methods.update && { patch: operations.update }),
-        ...(methods.remove && { delete: operations.remove }),
+      [collection]: {
+        ...(methods.read && { get: operations.list }),
+        ...(methods.create && { post: operations.create }),
       },
+      ...(methods.read && {
+        [`${collection}/{id}`]: {
+          get: operations.show,
+          ...(methods.update && { patch: operations.update }),
+          ...(methods.remove && { delete: operations.remove }),
+        },
+      }),
     },
     schemas: {
       [type]: resourceSchema(resource),
@@ -102,7 +107,11 @@ function operationsOf({ security }: DescribedApi, resource: Description) {
     create: operation('create', {
       parameters: view,
       requestBody: body(resource, 'create', example),
-      responses: { 201: answered('Created.', one), ...saved },
+      // What is stored nowhere is answered, not created.
+      responses: {
+        ...(resource.methods.read ? { 201: answered('Created.', one) } : { 200: answered('Done.', one) }),
+        ...saved,
+      },
     }),
     show: operation('show', {
       parameters: [idParameter, ...view],

@@ -41,6 +41,7 @@ export function mount<R extends Row, S extends Scope>(resource: Resource<R, S>):
 function describe<R extends Row, S extends Scope>(resource: Resource<R, S>): Description {
   const { create, update, remove, sort } = resource
   const methods = {
+    read: true,
     create: create !== undefined,
     update: update !== undefined,
     remove: remove !== undefined,
@@ -82,8 +83,9 @@ function routesOf<R extends Row, S extends Scope>(
   return app
 }
 
-// JSON:API 1.1 asks for 403 where a resource cannot be updated; for other methods HTTP has 405.
-const refuseMethod = (allowed: string[]) => (c: { req: { method: string } }) =>
+/** Refuses what is not among the allowed methods. JSON:API 1.1 asks for 403 where a resource cannot be updated; for other
+ * methods HTTP has 405. */
+export const refuseMethod = (allowed: string[]) => (c: { req: { method: string } }) =>
   answerErrors(
     [
       {

@@ -1,0 +1,140 @@
+import { sql } from 'drizzle-orm'
+import type { Account } from '../accounts/account.ts'
+import { type Db, rows } from '../db/connect.ts'
+import { meaningOf, normalise, stored } from '../numbers/e164.ts'
+import type { Platform } from '../platform.ts'
+import { type Keys, nameFor } from '../secrets.ts'
+import { chooseTrunks } from '../trunks/choose.ts'
+import { endpoint } from '../trunks/dial-string.ts'
+import type { Step } from '../trunks/identify.ts'
+import type { Trunk } from '../trunks/trunk.ts'
+import { findInbound } from './inbound-queries.ts'
+import { contactOfClient } from './leg-queries.ts'
+import { ownNumber } from './order.ts'
+import { type Arrival, type NumberCandidate, routeInbound } from './route-inbound.ts'
+
+/** What would become of a call, and everything that was looked at on the way. */
+export type Explanation = {
+  steps: Step[]
+  trunkId: string | null
+  /** How an outbound call would be dialled. */
+  dialString: string | null
+  /** Where an inbound call would go. */
+  route: { number: NumberCandidate; from: string; to: string } | null
+  /** Why the call would go nowhere: SIP status, or Twilio's error code for an outbound call. */
+  refusal: { code: number; message: string } | null
+}
+
+/** One of the specification's three ways by which a trunk is identified. */
+export type Caller = { gatewayId: string } | { username: string } | { sourceIp: string }
+
+/** Explains an inbound call to a carrier by the very functions that route one. Only the carrier's own trunks and numbers
+ * are looked at: what an address that it shares means to another carrier is not its business. */
+export async function explainInbound(
+  { db, keys }: Platform,
+  carrierId: string,
+  caller: Caller,
+  numbers: { to: string; from: string },
+): Promise<Explanation> {
+  const arrival = toArrival(keys, caller, numbers)
+  const found = await findInbound(db, arrival)
+  const own = found.filter(({ candidate }) => candidate.carrierId === carrierId)
+  const route = routeInbound(arrival, own, keys)
+  const nothing = { dialString: null, route: null }
+  if (route.kind === 'refusal') {
+    const { code, message, trunk } = route.refusal
+    return { ...nothing, steps: route.steps, trunkId: trunk?.id ?? null, refusal: { code, message } }
+  }
+  const { trunk, number, from, to } = route
+  const channels = await channelStep(db, trunk)
+  const steps = [...route.steps, channels]
+  if (!channels.kept)
+    return { ...nothing, steps, trunkId: trunk.id, refusal: { code: 503, message: channels.reason } }
+  return { ...nothing, steps, trunkId: trunk.id, route: { number, from, to }, refusal: null }
+}
+
+/** Explains a call that an account would place, by the very functions that choose its trunk and write its dial string. */
+export async function explainOutbound(
+  { db }: Platform,
+  account: Account,
+  numbers: { to: string; from: string },
+): Promise<Explanation> {
+  const meaning = meaningOf(numbers.to, null)
+  const nothing = { trunkId: null, dialString: null, route: null }
+  if (meaning.kind === 'other') {
+    const message = `${numbers.to} is not a valid phone number.`
+    return { ...nothing, steps: [], refusal: { code: 21211, message } }
+  }
+  const asker = [accountStep(account), ...(await callerSteps(db, account, numbers.from))]
+  const { trunks, steps: chosen } = await chooseTrunks(db, account, meaning.number)
+  const [trunk] = trunks
+  const channels = trunk === undefined ? [] : [await channelStep(db, trunk)]
+  const steps = [...asker, ...chosen, ...channels]
+  const refused = asker.find(({ kept }) => !kept)
+  if (refused !== undefined)
+    return { ...nothing, steps, refusal: { code: codeOf(refused), message: refused.reason } }
+  if (trunk === undefined)
+    return { ...nothing, steps, refusal: { code: 13224, message: 'No trunk can dial this number.' } }
+  const dialString = endpoint(trunk, meaning.number, await contactOf(db, trunk))
+  const refusal = dialString === null ? unreachable : null
+  return { ...nothing, steps, trunkId: trunk.id, dialString, refusal }
+}
+
+const unreachable = { code: 480, message: 'The client of the trunk is not registered.' }
+
+// A call that came by the trunk's gateway brings its secret back; one that logged in as a client is what it says.
+function toArrival(keys: Keys, caller: Caller, { to, from }: { to: string; from: string }): Arrival {
+  const gateway =
+    'gatewayId' in caller
+      ? { id: caller.gatewayId, parameters: `tok=${nameFor(keys, 'contact', caller.gatewayId)}` }
+      : null
+  return {
+    gateway,
+    username: 'username' in caller ? caller.username : null,
+    sourceIp: 'sourceIp' in caller ? caller.sourceIp : null,
+    destination: to,
+    toUser: null,
+    callerId: from,
+  }
+}
+
+const accountStep = ({ id, carrierId, name, status }: Account): Step => ({
+  looked_at: 'account',
+  carrierId,
+  id,
+  name,
+  kept: status === 'enabled',
+  reason: `The account is ${status}.`,
+})
+
+async function callerSteps(db: Db, account: Account, from: string): Promise<Step[]> {
+  if (from === '') return []
+  const number = normalise(from, null)
+  const own = await ownNumber(db, account, stored(number))
+  const what = own === null ? 'no active incoming phone number' : 'an active incoming phone number'
+  return [
+    {
+      looked_at: 'incoming_phone_number',
+      carrierId: account.carrierId,
+      id: own?.id ?? null,
+      name: number,
+      kept: own !== null,
+      reason: `${number} is ${what} of the account.`,
+    },
+  ]
+}
+
+const codeOf = ({ looked_at }: Step): number => (looked_at === 'account' ? 20003 : 21210)
+
+async function channelStep(db: Db, trunk: Pick<Trunk, 'id' | 'carrierId' | 'name'>): Promise<Step> {
+  const [found] = await rows<{ free: boolean }>(db, sql`SELECT trunk_has_channel(${trunk.id}::uuid) AS free`)
+  const kept = found?.free ?? false
+  const { id, carrierId, name } = trunk
+  const reason = kept
+    ? 'The trunk has a channel left.'
+    : 'The trunk has as many calls as max_channels allows.'
+  return { looked_at: 'channels', carrierId, id, name, kept, reason }
+}
+
+const contactOf = (db: Db, { id, authenticationMode }: Trunk) =>
+  authenticationMode === 'client_credentials' ? contactOfClient(db, id) : null
