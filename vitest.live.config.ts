@@ -14,8 +14,8 @@ export default defineConfig({
   test: {
     include: ['test/live/**/*.test.ts'],
     env: { TZ: 'UTC' },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     // Each file has a switch and a server of its own; one at a time, so that the times measured are theirs.
     fileParallelism: false,

@@ -69,7 +69,7 @@ export async function startFreeSwitch(folder: string, options: FreeSwitchOptions
   )
   const api = async (command: string) =>
     (await run(join(dirname(binary), 'fs_cli'), ['-P', String(eventSocketPort), '-x', command])).stdout.trim()
-  await until(`${options.name} runs its profile`, () => profileRuns(program, api, options.profile), 30_000)
+  await until(`${options.name} runs its profile`, () => profileRuns(program, api, options.profile), 60_000)
   return {
     name: options.name,
     sip: `${address}:${sipPort}`,

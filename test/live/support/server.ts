@@ -61,7 +61,7 @@ export async function startServer(
         if (!program.running()) throw new Error(`${name} ended: ${readFileSync(logFile, 'utf8')}`)
         return answers(publicUrl)
       },
-      30_000,
+      60_000,
     )
   const startedAt = Date.now()
   await ready()
