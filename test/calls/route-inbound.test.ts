@@ -279,4 +279,5 @@ async function store(all: readonly World[]) {
       voice_url: n.voice ? 'https://a.example' : null,
     })),
   )
+  await platform.db.execute(sql`ANALYZE`)
 }
