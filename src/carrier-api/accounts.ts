@@ -11,14 +11,17 @@ import { containing, from, ids, oneOf, trueOrFalse, until } from '../json-api/fi
 import { unknownTarget } from '../json-api/link.ts'
 import { bySeq, byText, byTime } from '../json-api/page.ts'
 import { defineResource } from '../json-api/resource.ts'
-import { described, flag, line, metadata, timestamps } from '../json-api/schemas.ts'
+import { described, line, metadata, preset, timestamps } from '../json-api/schemas.ts'
 import type { Platform } from '../platform.ts'
 import { toSid } from '../sid.ts'
 import type { CarrierScope } from './authenticate.ts'
 
 const entries = {
   name: described(line(255), 'Name of the business.'),
-  status: described(v.picklist(accountStatuses), 'A disabled account makes and gets no calls.'),
+  status: described(
+    preset(v.picklist(accountStatuses), 'enabled'),
+    'A disabled account makes and gets no calls.',
+  ),
   metadata: described(
     v.nullable(metadata),
     'Your own data; a change is merged into what is there, null removes.',
@@ -27,8 +30,11 @@ const entries = {
     v.nullable(v.pipe(v.string(), v.uuid('must be null or an id'), v.toLowerCase())),
     'The trunk that all of its outbound calls take; null: the shared ones.',
   ),
-  billing_enabled: described(flag(false), 'Whether its calls are charged by the rates.'),
-  failover: described(flag(false), 'Whether a call that fails before ringing is tried on the next trunk.'),
+  billing_enabled: described(preset(v.boolean(), false), 'Whether its calls are charged by the rates.'),
+  failover: described(
+    preset(v.boolean(), false),
+    'Whether a call that fails before ringing is tried on the next trunk.',
+  ),
 }
 
 const answered = {

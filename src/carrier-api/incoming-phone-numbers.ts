@@ -4,7 +4,7 @@ import { incomingPhoneNumbers as table } from '../db/schema.ts'
 import { filter, from, ids, oneOf, until } from '../json-api/filter.ts'
 import { bySeq, byText, byTime } from '../json-api/page.ts'
 import { defineResource } from '../json-api/resource.ts'
-import { described, line, readBy, time, timestamps, webUrl } from '../json-api/schemas.ts'
+import { described, line, preset, readBy, time, timestamps, webUrl } from '../json-api/schemas.ts'
 import { assignPhoneNumber, changeAssignment, releasePhoneNumber } from '../numbers/assign.ts'
 import { shown } from '../numbers/e164.ts'
 import type { IncomingPhoneNumber } from '../numbers/phone-number.ts'
@@ -14,7 +14,7 @@ import { toHost } from '../sip-uri.ts'
 import type { CarrierScope } from './authenticate.ts'
 import { numberFilter } from './number.ts'
 
-const method = v.picklist(['GET', 'POST'])
+const method = preset(v.picklist(['GET', 'POST']), 'POST')
 const domain = readBy((text) => {
   const value = toHost(text)
   return value === null ? { problem: 'must be host or host:port' } : { value: String(value) }

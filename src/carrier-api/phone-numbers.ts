@@ -4,7 +4,7 @@ import { phoneNumberTypes, phoneNumbers as table, visibilities } from '../db/sch
 import { equalTo, filter, from, oneOf, until } from '../json-api/filter.ts'
 import { bySeq, byText, byTime } from '../json-api/page.ts'
 import { defineResource } from '../json-api/resource.ts'
-import { described, metadata, timestamps } from '../json-api/schemas.ts'
+import { described, metadata, preset, timestamps } from '../json-api/schemas.ts'
 import { countryCodes } from '../numbers/countries.ts'
 import { shown } from '../numbers/e164.ts'
 import { addPhoneNumber, changePhoneNumber, removePhoneNumber } from '../numbers/inventory.ts'
@@ -19,8 +19,8 @@ const entries = {
   number: described(digits, 'E.164 (`+14155551234`) or a short code (`1294`).'),
   type: described(v.picklist(phoneNumberTypes), 'Found out from the number if it is not given.'),
   country: described(country, 'ISO 3166-1 alpha-2. Found out from the number if it is not given.'),
-  visibility: described(v.picklist(visibilities), 'A disabled number cannot be assigned.'),
-  metadata: described(metadata, 'Your own data; a change replaces it.'),
+  visibility: described(preset(v.picklist(visibilities), 'private'), 'A disabled number cannot be assigned.'),
+  metadata: described(preset(metadata, {}), 'Your own data; a change replaces it.'),
 }
 
 /** `phone_numbers` (contract section 5): the inventory. */

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { authenticationModes } from '../db/schema.ts'
 import type { Region } from '../env.ts'
 import type { FieldNames } from '../json-api/attribute.ts'
-import { described, flag, line, readBy, set, timestamps } from '../json-api/schemas.ts'
+import { described, line, preset, readBy, set, timestamps } from '../json-api/schemas.ts'
 import { countryCodes } from '../numbers/countries.ts'
 import type { Keys } from '../secrets.ts'
 import { toHost, toSipUser } from '../sip-uri.ts'
@@ -94,8 +94,11 @@ export const trunkEntries = (regions: readonly Region[]) => ({
     'User name of digest authentication where it is not `username`.',
   ),
   outbound_dial_string_prefix: described(v.nullable(dialPrefix), 'Dialled before the number.'),
-  outbound_national_dialing: described(flag(false), 'Whether numbers are dialled in their national format.'),
-  outbound_plus_prefix: described(flag(false), 'Whether `+` is dialled before the number.'),
+  outbound_national_dialing: described(
+    preset(v.boolean(), false),
+    'Whether numbers are dialled in their national format.',
+  ),
+  outbound_plus_prefix: described(preset(v.boolean(), false), 'Whether `+` is dialled before the number.'),
   outbound_route_prefixes: described(
     set(routePrefix, 1000),
     'What numbers called through this trunk begin with; the longest match wins. Empty: every number.',

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { brokenConstraint } from '../db/violation.ts'
+import { brokenConstraint, isDatabaseAway } from '../db/violation.ts'
 import type { Logger } from '../log.ts'
 import { bodyLimitBytes } from './body.ts'
 import { answerErrors, notFound } from './error.ts'
@@ -15,6 +15,7 @@ export function createApi<S extends Scope>(log: Logger): Hono<ScopeEnv<S>> {
     // Two requests that each were right alone met: the database let only one of them through.
     const constraint = brokenConstraint(error)
     if (constraint !== null) return answerErrors([{ ...met, detail: `${met.detail} (${constraint})` }])
+    if (isDatabaseAway(error)) return answerErrors([unavailable], { 'Retry-After': '5' })
     log.error({ err: error }, 'A JSON:API request failed.')
     return answerErrors([failed])
   })
@@ -42,6 +43,13 @@ const failed = {
   code: 'internal_error',
   title: 'internal error',
   detail: 'This is our mistake; it has been logged.',
+} as const
+
+const unavailable = {
+  status: 503,
+  code: 'unavailable',
+  title: 'not available now',
+  detail: 'The database cannot be reached. Try again.',
 } as const
 
 const tooLarge = {

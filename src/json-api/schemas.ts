@@ -15,11 +15,11 @@ export const line = (most: number) =>
     v.check((text) => !/\p{Cc}/u.test(text), 'must not have control characters'),
   )
 
-/** `true` or `false`; null is the default again. */
-export const flag = (preset: boolean) =>
+/** A value with a default; null is the default again. */
+export const preset = <Schema extends v.GenericSchema>(schema: Schema, value: v.InferOutput<Schema>) =>
   v.pipe(
-    v.nullable(v.boolean()),
-    v.transform((on) => on ?? preset),
+    v.nullable(schema),
+    v.transform((given) => given ?? value),
   )
 
 /** A list without repetitions; null is the empty one. */

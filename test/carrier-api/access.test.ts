@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertAccount } from '../../src/accounts/queries.ts'
 import { authTokenOf } from '../../src/accounts/tokens.ts'
+import { openPostgres } from '../../src/db/connect.ts'
 import type { Platform } from '../../src/platform.ts'
-import { createClient, createTestApi, doc, problems, type Reply, read } from '../support/api.ts'
-import { createTestPlatform } from '../support/platform.ts'
+import { clientOf, createClient, createTestApi, doc, problems, type Reply, read } from '../support/api.ts'
+import { createTestPlatform, platformOn } from '../support/platform.ts'
 
 let platform: Platform
 let app: ReturnType<typeof createTestApi>
@@ -118,4 +119,17 @@ test('too large, too deep and no text at all are refused in words', async () => 
     }),
   )
   expect(response.status).toBe(400)
+})
+
+test('without its database the API says so, and when to come again', async () => {
+  const away = openPostgres('postgres://nobody@127.0.0.1:1/nothing')
+  const reply = await clientOf(createTestApi(platformOn(away, platform.env)), 'x', '/carrier/v1').get(
+    '/accounts',
+  )
+  expect([reply.status, reply.headers.get('retry-after'), ...problems(reply)]).toEqual([
+    503,
+    '5',
+    '503 unavailable',
+  ])
+  await away.close()
 })

@@ -133,7 +133,7 @@ describe('numbers', () => {
     [{ number: '+442079460000', type: 'short_code' }, '422 invalid /data/attributes/type'],
     [{ number: '2222', type: 'local' }, '422 invalid /data/attributes/type'],
     [{ number: '+442079460000', country: 'FR' }, '422 invalid /data/attributes/country'],
-    [{ number: '+442079460000', metadata: null }, '422 blank /data/attributes/metadata'],
+    [{ number: '+442079460000', metadata: 7 }, '422 invalid /data/attributes/metadata'],
   ])('%j is refused', async (attributes, problem) => {
     const reply = await client.post('/phone_numbers', doc('phone_number', attributes))
     expect([reply.status, ...problems(reply)]).toEqual([422, problem])
@@ -176,6 +176,11 @@ describe('numbers', () => {
     expect((await client.remove(`/incoming_phone_numbers/${first.data.id}`)).status).toBe(404)
     const kept = await client.get(`/incoming_phone_numbers/${first.data.id}`)
     expect(kept.data.attributes.status).toBe('released')
+    const { list: trail } = await client.get(`/events?filter[resource]=${first.data.id}`)
+    expect(trail.map(({ attributes }) => attributes.type)).toEqual([
+      'incoming_phone_number.released',
+      'incoming_phone_number.created',
+    ])
     const again = await assign(b.id, numberId)
     expect([again.status, again.meta]).toEqual([
       201,
@@ -188,6 +193,30 @@ describe('numbers', () => {
     await client.remove(`/incoming_phone_numbers/${again.data.id}`)
     expect((await client.remove(`/phone_numbers/${numberId}`)).status).toBe(204)
     expect((await client.remove(`/accounts/${a.id}`)).status).toBe(204)
+  })
+
+  test('null is the default again', async () => {
+    const defaults = { visibility: 'private', metadata: {} }
+    const { id } = (
+      await client.post(
+        '/phone_numbers',
+        doc('phone_number', { number: '14155550009', visibility: 'public', metadata: { a: 1 } }),
+      )
+    ).data
+    const { data } = await client.patch(
+      `/phone_numbers/${id}`,
+      doc('phone_number', { visibility: null, metadata: null }, { id }),
+    )
+    expect(data.attributes).toMatchObject(defaults)
+    const incoming = (
+      await assign((await account()).id, id, { voice_method: 'GET', sip_domain: 'a.example' })
+    ).data
+    const cleared = { voice_method: null, sip_domain: null }
+    const after = await client.patch(
+      `/incoming_phone_numbers/${incoming.id}`,
+      doc('incoming_phone_number', cleared, { id: incoming.id }),
+    )
+    expect(after.data.attributes).toMatchObject({ voice_method: 'POST', sip_domain: null })
   })
 
   test('both ends are required, must exist, and cannot be changed', async () => {
