@@ -22,25 +22,25 @@ export async function clientRegistered(
   const marked = readMwiAccount(told.mark ?? '')
   if (marked === null) return null
   const stale = (await currentMarks(db, [marked.trunkId])).get(marked.trunkId) !== marked.mark
-  const first = await db.transaction(async (tx) => {
-    const had = await countContacts(tx, marked.trunkId)
+  await db.transaction(async (tx) => {
+    const first = (await countContacts(tx, marked.trunkId)) === 0
     await upsert(tx, self, marked, told)
-    return had === 0
+    if (first && !stale) await tell(tx, 'sip_trunk.client_registered', marked.trunkId, told)
   })
-  if (first && !stale) await tell(db, 'sip_trunk.client_registered', marked.trunkId, told)
   return stale ? marked.trunkId : null
 }
 
 /** Takes that a contact is gone: unregistered, expired or flushed. */
 export async function clientGone(db: Db, self: SwitchOfRegion, registrationId: string): Promise<void> {
-  const gone = await db
-    .delete(registrations)
-    .where(and(eq(registrations.switchId, self.id), eq(registrations.registrationId, registrationId)))
-    .returning()
-  for (const registration of gone) {
-    if ((await countContacts(db, registration.trunkId)) === 0)
-      await tell(db, 'sip_trunk.client_unregistered', registration.trunkId, registration)
-  }
+  await db.transaction(async (tx) => {
+    const gone = await tx
+      .delete(registrations)
+      .where(and(eq(registrations.switchId, self.id), eq(registrations.registrationId, registrationId)))
+      .returning()
+    for (const registration of gone)
+      if ((await countContacts(tx, registration.trunkId)) === 0)
+        await tell(tx, 'sip_trunk.client_unregistered', registration.trunkId, registration)
+  })
 }
 
 /** Makes the table say what the switch says of all its contacts; gives the trunks that would not let some of them in. */

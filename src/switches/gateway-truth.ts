@@ -1,5 +1,4 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { recordEvent } from '../db/audit.ts'
 import { type Db, rows } from '../db/connect.ts'
 import type { GatewayState } from '../event-socket/event.ts'
 import { expireSeconds } from '../trunks/gateway.ts'
@@ -38,12 +37,10 @@ const untold = 'The registration fails; the switch has not told why yet.'
 
 /** A registrar's address may ask for the password only when outbound_host or outbound_proxy stands for it
  * (freeswitch.md 2.5). */
-export const strangerAsks: Finding = {
-  kind: 'failed',
-  sipCode: null,
-  reason:
-    'Another address than those of outbound_host and outbound_proxy asked for the password, so none was given.',
-}
+export const strangerAsks = (): Finding => ({ kind: 'failed', sipCode: null, reason: asked })
+
+const asked =
+  'Another address than those of outbound_host and outbound_proxy asked for the password, so none was given.'
 
 /** A switch that has the gateway to start and does not. */
 export const notTaken = (problem: string): Finding => ({
@@ -52,49 +49,42 @@ export const notTaken = (problem: string): Finding => ({
   reason: `The switch did not start the gateway: ${problem}`,
 })
 
-type Change = { set: SQL; when: SQL }
-
-const newState = (state: RegistrationState, sipCode: number | null, reason: string | null): SQL =>
-  sql`state = ${state}::text, sip_code = ${sipCode}::integer, reason = ${reason}::text`
+// What a finding makes of the row. `when`: only then, `old` being the row as it was.
+type Change = {
+  state: RegistrationState
+  sipCode?: number | null
+  reason?: string | null
+  more: SQL
+  when: SQL
+}
 
 // While it is tried again after a failure, what is known is the failure. A timeout says less than a stranger's question
 // just before it.
 function changeFor(finding: Finding): Change {
-  if (finding.kind === 'registered') {
-    const expires = finding.renewed
-      ? sql`, expires_at = now() + ${expireSeconds}::integer * interval '1 second'`
-      : sql``
-    const when = finding.renewed ? sql`true` : sql`old.state <> 'registered'`
-    return { set: sql`${newState('registered', null, null)}, next_try_at = NULL${expires}`, when }
-  }
-  const over = sql`, expires_at = NULL`
+  if (finding.kind === 'registered') return toRegistered(finding.renewed)
+  const more = sql`expires_at = NULL`
   if (finding.kind === 'failed') {
-    const asked = strangerAsks.kind === 'failed' ? strangerAsks.reason : ''
     const when =
       finding.reason === silent
         ? sql`old.reason IS DISTINCT FROM ${asked} OR old.updated_at < now() - interval '40 seconds'`
         : sql`true`
-    return { set: sql`${newState('failed', finding.sipCode, finding.reason)}${over}`, when }
+    return { ...finding, state: 'failed', more, when }
   }
   if (finding.kind === 'still failed')
-    return { set: sql`${newState('failed', null, untold)}${over}`, when: sql`old.state <> 'failed'` }
-  const state = finding.kind === 'trying' ? 'registering' : 'unregistering'
-  const when = finding.kind === 'trying' ? sql`old.state NOT IN ('failed', 'registering')` : sql`true`
-  return { set: sql`${newState(state, null, null)}${over}`, when }
+    return { state: 'failed', reason: untold, more, when: sql`old.state <> 'failed'` }
+  if (finding.kind === 'unregistering') return { state: 'unregistering', more, when: sql`true` }
+  return { state: 'registering', more, when: sql`old.state NOT IN ('failed', 'registering')` }
 }
 
-type Recorded = {
-  carrier_id: string
-  old_state: RegistrationState | 'untold'
-  old_code: number | null
-  state: RegistrationState
-  sip_code: number | null
-  reason: string | null
+function toRegistered(renewed: boolean): Change {
+  const until = sql`now() + ${expireSeconds}::integer * interval '1 second'`
+  const more = renewed ? sql`next_try_at = NULL, expires_at = ${until}` : sql`next_try_at = NULL`
+  return { state: 'registered', more, when: renewed ? sql`true` : sql`old.state <> 'registered'` }
 }
 
 /** Writes down what a switch that has the right to a gateway says of it, and tells its carrier when it has come to stand
- * otherwise. `networkIp`: the address that its registrar answered from, kept until it tells another. True when it fails
- * for a reason that nobody has heard. */
+ * otherwise, in one statement. `networkIp`: the address that its registrar answered from, kept until it tells another.
+ * True when the gateway fails for a reason that nobody has heard. */
 export async function recordFinding(
   db: Db,
   self: SwitchOfRegion,
@@ -102,54 +92,54 @@ export async function recordFinding(
   finding: Finding,
   networkIp: string | null = null,
 ): Promise<boolean> {
-  const { set, when } = changeFor(finding)
-  return db.transaction(async (tx) => {
-    const [change] = await rows<Recorded>(
-      tx,
-      sql`
-      WITH old AS (
-        SELECT * FROM gateway_states WHERE trunk_id = ${trunkId}::uuid AND switch_id = ${self.id} FOR UPDATE
-      ),
-      changed AS (
-        UPDATE gateway_states g SET ${set}, network_ip = coalesce(${networkIp}::inet, g.network_ip), updated_at = now()
-        FROM old WHERE g.trunk_id = old.trunk_id AND (${when})
-        RETURNING g.trunk_id, g.state, g.sip_code, g.reason
-      )
-      SELECT t.carrier_id, CASE WHEN old.reason = ${untold} THEN 'untold' ELSE old.state END AS old_state,
-        old.sip_code AS old_code, changed.state, changed.sip_code, changed.reason
-      FROM changed JOIN old ON old.trunk_id = changed.trunk_id JOIN sip_trunks t ON t.id = changed.trunk_id`,
+  const { state, sipCode = null, reason = null, more, when } = changeFor(finding)
+  const details =
+    state === 'failed' ? { region: self.region, sip_code: sipCode, reason } : { region: self.region }
+  const changed = await rows<{ reason: string | null }>(
+    db,
+    sql`
+    WITH old AS (
+      SELECT *, state IS DISTINCT FROM ${state}::text OR sip_code IS DISTINCT FROM ${sipCode}::integer AS differs
+      FROM gateway_states WHERE trunk_id = ${trunkId}::uuid AND switch_id = ${self.id} FOR UPDATE
+    ),
+    changed AS (
+      UPDATE gateway_states g SET state = ${state}::text, sip_code = ${sipCode}::integer, reason = ${reason}::text, ${more},
+        network_ip = coalesce(${networkIp}::inet, g.network_ip), updated_at = now(),
+        since = CASE WHEN old.differs THEN now() ELSE g.since END
+      FROM old WHERE g.trunk_id = old.trunk_id AND (${when})
+      RETURNING g.trunk_id, g.reason
+    ),
+    told AS (
+      INSERT INTO events (carrier_id, type, resource_id, details)
+      SELECT t.carrier_id, ${eventTypes[state] ?? ''}::text, t.id, ${JSON.stringify(details)}::jsonb
+      FROM changed JOIN old ON old.trunk_id = changed.trunk_id JOIN sip_trunks t ON t.id = changed.trunk_id
+      WHERE ${state in eventTypes && reason !== untold}::boolean
+        AND (old.differs OR old.reason IS NOT DISTINCT FROM ${untold}::text)
     )
-    if (change === undefined) return false
-    const { state, sip_code } = change
-    if (state === change.old_state && sip_code === change.old_code) return false
-    await tx.execute(sql`UPDATE gateway_states SET since = now() WHERE trunk_id = ${trunkId}::uuid`)
-    if (change.reason !== untold) await tellCarrier(tx, self, trunkId, change)
-    return change.reason === untold
-  })
+    SELECT reason FROM changed`,
+  )
+  return changed[0]?.reason === untold
 }
 
-async function tellCarrier(tx: Db, self: SwitchOfRegion, trunkId: string, change: Recorded): Promise<void> {
-  const type = { registered: 'sip_trunk.registered', failed: 'sip_trunk.registration_failed' }[
-    change.state as string
-  ]
-  if (type === undefined) return
-  const details = { region: self.region, sip_code: change.sip_code, reason: change.reason }
-  const event = { carrierId: change.carrier_id, type, resourceId: trunkId, apiTokenId: null }
-  await recordEvent(tx, {
-    ...event,
-    details: change.state === 'registered' ? { region: self.region } : details,
-  })
+const eventTypes: Partial<Record<RegistrationState, string>> = {
+  registered: 'sip_trunk.registered',
+  failed: 'sip_trunk.registration_failed',
 }
 
-/** Writes down which version of its trunk a gateway runs, as it says itself. */
+/** Writes down which version of its trunk a gateway runs, as it says itself; gives the version that is saved now, or null
+ * when the switch has no right to it any more. */
 export async function recordVersion(
   db: Db,
   self: SwitchOfRegion,
   trunkId: string,
   version: number,
-): Promise<void> {
-  await db.execute(sql`UPDATE gateway_states SET running_version = ${version}::integer, updated_at = now()
-    WHERE trunk_id = ${trunkId}::uuid AND switch_id = ${self.id} AND running_version IS DISTINCT FROM ${version}::integer`)
+): Promise<number | null> {
+  const [recorded] = await rows<{ version: number }>(
+    db,
+    sql`UPDATE gateway_states g SET running_version = ${version}::integer, updated_at = now() FROM sip_trunks t
+      WHERE g.trunk_id = ${trunkId}::uuid AND g.switch_id = ${self.id} AND t.id = g.trunk_id RETURNING t.version`,
+  )
+  return recorded?.version ?? null
 }
 
 /** Writes down when a gateway that failed tries again. */

@@ -28,8 +28,7 @@ export function createGateways({ db, self, commands, mayAct }: Tools): Gateways 
   const dying = new Set<string>()
 
   const settle = async (trunkId: string): Promise<string | null> => {
-    await claimGateway(db, self, trunkId)
-    const wished = await wishedVersion(db, self, trunkId)
+    const wished = await wish(trunkId)
     const running = await commands.gatewayVersion(trunkId)
     if (running.kind !== 'done') return running.problem
     if (wished !== null && running.value === wished) {
@@ -42,6 +41,13 @@ export function createGateways({ db, self, commands, mayAct }: Tools): Gateways 
     if (wished !== null) return mayAct() ? start(trunkId) : null
     await releaseGateway(db, self, trunkId)
     return null
+  }
+
+  const wish = async (trunkId: string): Promise<number | null> => {
+    const wished = await wishedVersion(db, self, trunkId)
+    if (wished !== null) return wished
+    await claimGateway(db, self, trunkId)
+    return wishedVersion(db, self, trunkId)
   }
 
   // The deletion has to be waited for: started any earlier, the old gateway's un-REGISTER takes the new one's contact

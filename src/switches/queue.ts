@@ -2,6 +2,8 @@
 export type Queue = {
   /** Has it done for a name: soon, once for all asking until it begins, and again when asked while it is under way. */
   push(name: string): void
+  /** Whether it is being done for a name. */
+  doing(name: string): boolean
   /** Forgets everything that has not begun. */
   clear(): void
   /** Fulfilled when nothing is under way or waits. */
@@ -48,6 +50,7 @@ export function createQueue(deed: (name: string) => Promise<boolean>, mostAtOnce
   }
   return {
     push,
+    doing: (name) => underWay.has(name),
     clear: () => {
       waiting.clear()
       for (const { timer } of retries.values()) clearTimeout(timer ?? undefined)

@@ -12,7 +12,7 @@ export type Reconciler = {
   trunkChanged(trunkId: string): void
   /** Compares everything that the switch runs with everything that it is to run. */
   checkAll(): Promise<void>
-  /** Learns at once that a gateway is gone, for which a change may be waiting. */
+  /** Learns at once that a gateway has come or gone, for which a change may be waiting. */
   notice(event: SwitchEvent): void
   /** Takes in what the switch tells of gateways and clients; in order, one after the other. */
   hear(event: SwitchEvent): Promise<void>
@@ -85,11 +85,7 @@ export function createReconciler(tools: Tools, log: Logger): Reconciler {
       case 'gateway-state':
         return hearState(event)
       case 'gateway-challenged':
-        await recordFinding(db, self, event.gateway, strangerAsks)
-        return
-      case 'gateway-deleted':
-      case 'gateway-added':
-        queue.push(event.gateway)
+        await recordFinding(db, self, event.gateway, strangerAsks())
         return
       case 'registered': {
         const stale = await clientRegistered(db, self, event)
@@ -111,7 +107,10 @@ export function createReconciler(tools: Tools, log: Logger): Reconciler {
     trunkChanged: (trunkId) => queue.push(trunkId),
     checkAll,
     notice: (event) => {
+      if (event.kind !== 'gateway-deleted' && event.kind !== 'gateway-added') return
       if (event.kind === 'gateway-deleted') gateways.deleted(event.gateway)
+      // What nobody here has asked for is looked into.
+      if (uuid.test(event.gateway) && !queue.doing(event.gateway)) queue.push(event.gateway)
     },
     hear: async (event) => {
       if ('gateway' in event && !uuid.test(event.gateway)) return

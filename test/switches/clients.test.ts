@@ -207,7 +207,9 @@ test('what happened while nobody was connected is caught up with', async () => {
   await eventually(async () =>
     expect(await registrationOf(db(), gone)).toMatchObject({ state: 'unregistered' }),
   )
-  expect(await registrationOf(db(), stale)).toMatchObject({ state: 'unregistered' })
+  await eventually(async () =>
+    expect(await registrationOf(db(), stale)).toMatchObject({ state: 'unregistered' }),
+  )
 })
 
 test('a registration that we did not let in is none of ours', async () => {

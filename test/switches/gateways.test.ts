@@ -208,12 +208,15 @@ describe('what the registrar answers', () => {
 
   test('a renewal is no change, its loss is one', async () => {
     const trunk = await registering()
+    await eventually(() => expect(fake.gateways.get(trunk.id)?.up).toBe(true))
     await shows(trunk, { state: 'registered' })
     const { since } = (await registrationOf(db(), trunk)) as { since: Date }
     for (const state of ['UNREGED', 'TRYING', 'REGISTER', 'REGED'])
       fake.emit({ ...stateEvent(trunk, state), 'Ping-Status': 'UP' })
     await server.idle()
     await shows(trunk, { state: 'registered', since })
+    const running = fake.gateways.get(trunk.id)
+    if (running) Object.assign(running, { state: 'FAILED', up: false })
     fake.emit({ ...stateEvent(trunk, 'FAILED'), Status: '503', Phrase: 'Service Unavailable' })
     await shows(trunk, { state: 'failed', sipCode: 503, reason: 'Service Unavailable' })
   })
