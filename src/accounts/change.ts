@@ -60,8 +60,7 @@ const inUse = ({ kind, ids }: { kind: string; ids: string[] }) =>
     `These depend on it: ${ids.slice(0, namedDependents).join(', ')}${ids.length > namedDependents ? ' and more' : ''}.`,
   )
 
-/** So many dependents are named. */
-export const namedDependents = 3
+const namedDependents = 3
 
 async function findIssues(
   db: Db,

@@ -1,5 +1,6 @@
 import { carrierResources } from '../carrier-api/index.ts'
-import { describeApi, sharedSchemas } from '../json-api/openapi.ts'
+import { describeApi } from '../json-api/openapi.ts'
+import { sharedSchemas } from '../json-api/openapi-parts.ts'
 import { operatorResources } from '../operator-api/index.ts'
 import type { Platform } from '../platform.ts'
 import { tokenPaths } from './token-paths.ts'

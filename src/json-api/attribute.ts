@@ -50,8 +50,8 @@ export function readAttributes<E extends Entries, Names extends FieldNames>(
   return { values: values as Values<E, Names>, issues }
 }
 
-/** The field that a wire name means. */
-export const fieldOf = (name: string, names: FieldNames): string =>
+// The field that a wire name means.
+const fieldOf = (name: string, names: FieldNames): string =>
   (Object.hasOwn(names, name) ? names[name] : undefined) ??
   name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 

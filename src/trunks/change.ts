@@ -37,8 +37,7 @@ export async function changeTrunk(
   return save(db, keys, origin, before, merged)
 }
 
-/** The settings of a stored trunk, its password in clear. */
-export function settingsOf(keys: Keys, trunk: Trunk): TrunkSettings {
+function settingsOf(keys: Keys, trunk: Trunk): TrunkSettings {
   const { id, seq, carrierId, passwordEncrypted, version, createdAt, updatedAt, ...settings } = trunk
   return { ...settings, password: passwordOf(keys, trunk) }
 }
@@ -62,9 +61,9 @@ const blank: TrunkSettings = {
   password: null,
 }
 
-/** The settings that a patch makes of those before it (null: of a new trunk). A switch of the mode clears what the old
- * mode alone used unless the patch gives it anew (specification, "Update a SIP Trunk"). */
-export function mergeSettings(before: TrunkSettings | null, patch: Partial<TrunkSettings>): TrunkSettings {
+// The settings that a patch makes of those before it (null: of a new trunk). A switch of the mode clears what the old
+// mode alone used unless the patch gives it anew (specification, "Update a SIP Trunk").
+function mergeSettings(before: TrunkSettings | null, patch: Partial<TrunkSettings>): TrunkSettings {
   const base = before ?? blank
   const mode = patch.authenticationMode ?? base.authenticationMode
   const kept = mode === base.authenticationMode ? base : { ...base, ...ownOf[base.authenticationMode] }
