@@ -1,12 +1,12 @@
-import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { statusCallbacks } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
 import {
+  type Callback,
   claimCallback,
   type DueCallback,
   giveUpCallback,
+  insertCallback,
   postponeCallback,
   removeCallback,
 } from './callback-queries.ts'
@@ -14,25 +14,15 @@ import { bounded } from './exchange.ts'
 import { follow } from './follow.ts'
 import { guardFor } from './guard.ts'
 import { sign } from './signature.ts'
-import type { Webhook } from './webhook.ts'
+
+export type { Callback } from './callback-queries.ts'
 
 // An outbox of our own: a report is to be stored in the transaction that stores what it reports, to go out in the
 // order of its call, and to run on the embedded database as well, which no packaged queue offers together.
 
-/** A report to a customer. Those with one `orderKey` (the call's id, or the recording's) are delivered in the order in
- * which they were stored. */
-export type Callback = Webhook & {
-  orderKey: string
-  accountId: string
-  callId: string | null
-  params: Record<string, string>
-}
-
 /** Stores a report inside the caller's transaction, so that it is sent if, and only if, what it reports is stored. */
-export async function enqueueCallback(db: Db, callback: Callback): Promise<void> {
-  await db.insert(statusCallbacks).values(callback)
-  await db.execute(sql`SELECT pg_notify(${channel}, '')`)
-}
+export const enqueueCallback = (db: Db, callback: Callback): Promise<void> =>
+  insertCallback(db, callback, channel)
 
 /** Delivers all that is due now, and what becomes due by it; any number of processes may do so at once. */
 export async function deliverDueCallbacks(platform: Platform): Promise<void> {
@@ -62,7 +52,7 @@ const pollMilliseconds = 2000
 const mostWorkers = 16
 const mostWorkersOfAccount = 4
 const totalMilliseconds = 15_000
-const giveUpAfterHours = 24
+const giveUpAfterSeconds = 24 * 3600
 
 type Delivery = {
   platform: Platform
@@ -108,16 +98,16 @@ function count({ accounts }: Delivery, accountId: string, change: number): void 
 
 async function deliver(delivery: Delivery, callback: DueCallback): Promise<void> {
   const { db } = delivery.platform
+  const { attempts } = callback
   const problem = await bounded(
     totalMilliseconds,
     (signal) => send(delivery.platform, callback, signal),
     delivery.requests,
   )
-  if (problem === null) return removeCallback(db, callback.id)
-  if (delivery.stopped) return postponeCallback(db, callback.id, 0, true)
-  if (Date.now() - callback.createdAt.getTime() > giveUpAfterHours * 3_600_000)
-    return giveUpCallback(db, callback, problem)
-  return postponeCallback(db, callback.id, backoffSeconds(callback.attempts))
+  if (problem === null) return removeCallback(db, callback)
+  if (delivery.stopped) return postponeCallback(db, callback.id, 0, attempts - 1)
+  if (callback.ageSeconds > giveUpAfterSeconds) return giveUpCallback(db, callback, problem)
+  return postponeCallback(db, callback.id, backoffSeconds(attempts), attempts)
 }
 
 /** How long a report waits after so many failed attempts: 5 s, doubled each time up to an hour, a quarter more or less

@@ -130,6 +130,15 @@ describe('failure', () => {
     },
   )
 
+  test('those behind one that fails are not looked at until it is due again', async () => {
+    const key = randomUUID()
+    status = 500
+    for (const sequence of [0, 1, 2]) await enqueueCallback(platform.db, report(key, sequence))
+    await deliverDueCallbacks(platform)
+    await enqueueCallback(platform.db, report(key, 3))
+    for (const { dueAt } of await waiting()) expect(dueAt.getTime()).toBeGreaterThan(Date.now() + 3000)
+  })
+
   test('after a day it is given up, with an error log that says why', async () => {
     const { id } = tenant.account
     status = 500
