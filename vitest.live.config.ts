@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
 const freeswitch = process.env.FREESWITCH
@@ -8,7 +8,10 @@ if (!freeswitch) {
   )
   process.exit(0)
 }
-accessSync(freeswitch, constants.X_OK)
+if (!existsSync(freeswitch)) {
+  process.stderr.write(`FREESWITCH is wrong: there is no ${freeswitch}.\n`)
+  process.exit(1)
+}
 
 export default defineConfig({
   test: {

@@ -29,7 +29,6 @@ test('a trunk that registers takes calls of its registrar, whoever the caller is
   })
   await assignNumber(carrier, `+${number}`, { voice_url: webhook.url('/voice') })
   webhook.answer('/voice', '<Response><Say>Good morning.</Say></Response>')
-  await freeswitch.api(`sofia profile nat_gateway startgw ${trunk.id}`)
   await until('the trunk is registered', async () => {
     const status = await freeswitch.api(`sofia status gateway ${trunk.id}`)
     return /State\s+REGED/.test(status) ? true : undefined
