@@ -1,6 +1,6 @@
 import type { Db } from '../db/connect.ts'
 import { insertLeg, type NewLeg } from './leg-queries.ts'
-import { advance } from './progress.ts'
+import { advanceWithin } from './progress.ts'
 
 /** Stores a leg of a Dial, with one of its trunk's channels, and tells its customer that it begins. False when it cannot
  * be rung: it is then stored as failed. */
@@ -10,7 +10,7 @@ export async function beginLeg(db: Db, leg: NewLeg): Promise<boolean> {
   return db.transaction(async (tx) => {
     const placed = leg.callback !== null && (await insertLeg(tx, leg))
     const cause = leg.usable ? 'NORMAL_CIRCUIT_CONGESTION' : 'NO_ROUTE_DESTINATION'
-    await advance(tx, { id: leg.id }, placed ? {} : { end: { at: new Date(), cause, sipStatus: 503 } })
+    await advanceWithin(tx, { id: leg.id }, placed ? {} : { end: { at: new Date(), cause, sipStatus: 503 } })
     return placed
   })
 }

@@ -42,7 +42,7 @@ type WishRow = Omit<WishedCall, 'channelUuid' | 'switchName'> & { channel_uuid: 
 export async function putWish(tx: Db, callId: string, wish: WishedCall['wish']): Promise<void> {
   await tx.execute(sql`UPDATE phone_calls SET instructions = instructions || ${JSON.stringify({ wish })}::jsonb,
       due_at = now(), updated_at = now() WHERE id = ${callId}::uuid`)
-  await wakeCallWork(tx)
+  await wakeCallWork(tx, 'wish')
 }
 
 /** Forgets a wish that was fulfilled, unless there is another by now. */

@@ -7,7 +7,7 @@ import type { Webhook } from '../webhooks/webhook.ts'
 import { askAgain, noRequest } from './ask.ts'
 import { type Instructions, isOver, type WebhookStep } from './call.ts'
 import { putWish } from './control-queries.ts'
-import { advance } from './progress.ts'
+import { advanceWithin } from './progress.ts'
 import { lockCall, type MovingCall } from './progress-queries.ts'
 import { runningCall } from './queries.ts'
 import type { DocumentSource } from './start.ts'
@@ -48,7 +48,7 @@ type Result = { changed: Changed; asking: Asking | null }
 async function endCall(tx: Db, call: MovingCall, as: 'completed' | 'canceled'): Promise<Result> {
   if (as === 'canceled' && call.status === 'in-progress') return { changed: 'answered', asking: null }
   if (call.status === 'queued')
-    await advance(tx, call, { end: { at: new Date(), cause: 'ORIGINATOR_CANCEL', sipStatus: 487 } })
+    await advanceWithin(tx, call, { end: { at: new Date(), cause: 'ORIGINATOR_CANCEL', sipStatus: 487 } })
   else await putWish(tx, call.id, 'hang up')
   return { changed: 'taken', asking: null }
 }

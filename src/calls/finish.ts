@@ -1,6 +1,6 @@
 import type { Db } from '../db/connect.ts'
 import { cdrs } from '../db/schema.ts'
-import { advance, type Progress } from './progress.ts'
+import { advanceWithin, type Progress } from './progress.ts'
 
 /** How a channel lived, from its CDR or its hangup event. */
 export type ChannelLife = {
@@ -20,7 +20,7 @@ export type ChannelRecord = ChannelLife & { record: Record<string, unknown> }
 /** Stores a CDR, once whatever number of times it comes, and ends its call if that has not happened yet. */
 export async function receiveCdr(db: Db, cdr: ChannelRecord): Promise<void> {
   await db.transaction(async (tx) => {
-    const call = await advance(tx, { channelUuid: cdr.channelUuid }, toProgress(cdr))
+    const call = await advanceWithin(tx, { channelUuid: cdr.channelUuid }, toProgress(cdr))
     await tx
       .insert(cdrs)
       .values({ channelUuid: cdr.channelUuid, callId: call?.id ?? null, record: cdr.record })

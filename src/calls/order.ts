@@ -55,7 +55,7 @@ export async function orderCall(
       await tx.delete(phoneCalls).where(eq(phoneCalls.id, call.id))
       return false
     }
-    await wakeCallWork(tx)
+    await wakeCallWork(tx, 'queue')
     return true
   })
   if (stored || idempotency === null) return { kind: 'ordered', callId: call.id }

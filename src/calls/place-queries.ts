@@ -3,17 +3,19 @@ import { type Db, rows } from '../db/connect.ts'
 import { phoneCalls } from '../db/schema.ts'
 import type { Instructions } from './call.ts'
 
-/** Channel on which the server processes hear that there is something to do for a call. */
+/** Channel on which the server processes hear that there is something to do for a call: to place a queued one, or to tell
+ * a switch what the API wants. */
 export const dueChannel = 'calls_due'
+export type DueWork = 'queue' | 'wish'
 
 /** Wakes the call work of every server process, once the transaction is through. */
-export async function wakeCallWork(db: Db): Promise<void> {
-  await db.execute(sql`SELECT pg_notify(${dueChannel}, '')`)
+export async function wakeCallWork(db: Db, work: DueWork): Promise<void> {
+  await db.execute(sql`SELECT pg_notify(${dueChannel}, ${work})`)
 }
 
 /** The same, if calls wait for a channel of the trunk that has just become free. */
 export async function wakeQueueOf(db: Db, trunkId: string | null): Promise<void> {
-  await db.execute(sql`SELECT pg_notify(${dueChannel}, '')
+  await db.execute(sql`SELECT pg_notify(${dueChannel}, 'queue')
     WHERE EXISTS (SELECT 1 FROM phone_calls WHERE status = 'queued' AND sip_trunk_id = ${trunkId}::uuid)`)
 }
 
@@ -49,11 +51,26 @@ export type TakenCall = {
   instructions: Instructions
 }
 
+const inQueueOf = (trunkId: string | null) =>
+  trunkId === null ? sql`sip_trunk_id IS NULL` : sql`sip_trunk_id = ${trunkId}::uuid`
+
 // Longer than a switch may take to answer that it has the order (event-socket/connection.ts).
 const placingSeconds = 15
 
 // After this long a call whose placing has not become clear, since its switch is away, holds up its trunk no more.
 const unclearSeconds = 60
+
+/** Whether a call of a trunk waits and seems to find a channel: worth a look, which only taking it can prove. */
+export async function canTake(db: Db, trunkId: string | null): Promise<boolean> {
+  const [found] = await rows<{ worth: boolean }>(
+    db,
+    sql`SELECT EXISTS (SELECT 1 FROM phone_calls WHERE status = 'queued' AND ${inQueueOf(trunkId)}) AND NOT EXISTS (
+      SELECT 1 FROM sip_trunks t WHERE t.id = ${trunkId}::uuid AND t.max_channels <= (
+        SELECT count(*) FROM phone_calls
+        WHERE sip_trunk_id = t.id AND status IN ('initiated', 'ringing', 'in-progress'))) AS worth`,
+  )
+  return found?.worth ?? false
+}
 
 /** Takes the oldest queued call of a trunk, and with it one of the trunk's channels, in the statement that makes it live:
  * null when there is none to take. While another process is placing a call of the trunk none is taken, so that they are
@@ -69,12 +86,11 @@ export async function takeNext(
       sql`SELECT pg_try_advisory_xact_lock(hashtextextended(${`queue of ${trunkId}`}, 0)) AS free`,
     )
     if (lock?.free !== true) return null
-    const queue = trunkId === null ? sql`sip_trunk_id IS NULL` : sql`sip_trunk_id = ${trunkId}::uuid`
     const [taken] = await rows<TakenRow>(
       tx,
       sql`UPDATE phone_calls SET status = 'initiated', switch_name = ${switchName}, started_at = coalesce(started_at, now()), due_at = NULL,
           placing_until = now() + ${placingSeconds}::integer * interval '1 second', updated_at = now()
-        WHERE id = (SELECT id FROM (SELECT id, due_at FROM phone_calls WHERE status = 'queued' AND ${queue}
+        WHERE id = (SELECT id FROM (SELECT id, due_at FROM phone_calls WHERE status = 'queued' AND ${inQueueOf(trunkId)}
             ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED) oldest WHERE due_at IS NULL OR due_at <= now())
           AND NOT EXISTS (SELECT 1 FROM phone_calls WHERE status IN ('initiated', 'ringing', 'in-progress')
             AND sip_trunk_id = ${trunkId}::uuid
@@ -149,5 +165,5 @@ export async function moveInQueue(
       routeSteps: sql`${phoneCalls.routeSteps} || ${JSON.stringify(steps)}::jsonb`,
     })
     .where(eq(phoneCalls.id, callId))
-  await wakeCallWork(db)
+  await wakeCallWork(db, 'queue')
 }

@@ -38,7 +38,7 @@ const cancelled = { cause: 'ORIGINATOR_CANCEL', sipStatus: 487 }
 /** Notes that a switch has the order to place a call. What the API wanted of it meanwhile can be told now. */
 export async function tellPlaced({ db }: Platform, { channelUuid }: TakenCall): Promise<void> {
   const moved = await advance(db, { channelUuid }, {})
-  if (moved?.instructions.wish) await wakeCallWork(db)
+  if (moved?.instructions.wish) await wakeCallWork(db, 'wish')
 }
 
 /** Ends a call that cannot be placed. */

@@ -35,24 +35,29 @@ export type CallEnd = {
 
 /** Moves a call as far forward as what is known of it and reports each step that its customer wants to hear of, in one
  * transaction. Gives the call as it then is; null when there is none (a challenged first try, a scanner). */
-export async function advance(db: Db, which: Which, progress: Progress): Promise<MovingCall | null> {
-  return db.transaction(async (tx) => {
-    const call = await lockCall(tx, which)
-    if (call === null) return null
-    if (isOver(call.status)) return learn(tx, call, progress)
-    const next = await nextTrunk(tx, call, progress)
-    const moved = await take(tx, call, next === null ? progress : {})
-    if (next !== null) await putBack(tx, moved, next)
-    return moved
-  })
+export const advance = (db: Db, which: Which, progress: Progress): Promise<MovingCall | null> =>
+  db.transaction((tx) => advanceWithin(tx, which, progress))
+
+/** The same within a transaction of the caller's. */
+export async function advanceWithin(tx: Db, which: Which, progress: Progress): Promise<MovingCall | null> {
+  const call = await lockCall(tx, which)
+  if (call === null) return null
+  if (isOver(call.status)) return learn(tx, call, progress)
+  const next = await nextTrunk(tx, call, progress)
+  const moved = await take(tx, call, next === null ? progress : {})
+  if (next !== null) await putBack(tx, moved, next)
+  return moved
 }
 
 /** Ends the legs of a call that nobody has answered although its Dial is over, with the cause that it gave: those that
  * never became a channel get neither an event nor a CDR. */
-export async function endLegs(db: Db, parentId: string, cause: string): Promise<void> {
+export const endLegs = (db: Db, parentId: string, cause: string): Promise<void> =>
+  db.transaction((tx) => endLegsWithin(tx, parentId, cause))
+
+async function endLegsWithin(tx: Db, parentId: string, cause: string): Promise<void> {
   const end = { at: new Date(), cause, sipStatus: null, assumed: true }
-  for (const { id, answered } of await openLegs(db, parentId))
-    if (!answered) await advance(db, { id }, { end })
+  for (const { id, answered } of await openLegs(tx, parentId))
+    if (!answered) await advanceWithin(tx, { id }, { end })
 }
 
 /** A step of a call: the event that customers know it by, and when it was taken. */
@@ -66,7 +71,7 @@ async function take(tx: Db, call: MovingCall, progress: Progress): Promise<Movin
   await updateCall(tx, { ...moved, callbackSequence })
   if (progress.end) {
     await charge(tx, call.id)
-    await endLegs(tx, call.id, 'ORIGINATOR_CANCEL')
+    if (call.parentCallId === null) await endLegsWithin(tx, call.id, 'ORIGINATOR_CANCEL')
     await wakeQueueOf(tx, call.sipTrunkId)
   }
   return { ...moved, callbackSequence }

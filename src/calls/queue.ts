@@ -4,7 +4,7 @@ import { anySwitchOf, type FoundSwitch, switchForTrunk } from '../switches/looku
 import { trunkById } from '../trunks/queries.ts'
 import { contactOfClient } from './leg-queries.ts'
 import { end, place } from './place.ts'
-import { type TakenCall, takeNext, waitingTrunks } from './place-queries.ts'
+import { canTake, type TakenCall, takeNext, waitingTrunks } from './place-queries.ts'
 import type { Way } from './placed-leg.ts'
 
 /** A trunk's queue is served until it is empty, its trunk is full, or as often as this; then the others have their turn. */
@@ -25,6 +25,7 @@ export type Lanes = {
 /** Lanes that call `again` when there is more to do than one turn allows. */
 export function createLanes(platform: Platform, switches: Switches, again: () => void): Lanes {
   const lanes = new Map<string | null, Promise<void>>()
+  // Something waits that no lane has looked at.
   let left = false
   let stopped = false
 
@@ -45,10 +46,9 @@ export function createLanes(platform: Platform, switches: Switches, again: () =>
   }
   return {
     serve: async () => {
-      const waiting = (await waitingTrunks(platform.db)).filter((trunkId) => !lanes.has(trunkId))
-      for (const trunkId of inAnyOrder(waiting)) {
-        if (lanes.size < mostLanes) begin(trunkId)
-        else left = true
+      for (const trunkId of inAnyOrder(await waitingTrunks(platform.db))) {
+        if (lanes.has(trunkId) || lanes.size >= mostLanes) left = true
+        else begin(trunkId)
       }
     },
     placeAgain: async (call, commands) => {
@@ -70,6 +70,7 @@ const inAnyOrder = <Item>(items: readonly Item[]): Item[] =>
 
 /** Places the next call of a trunk's queue; false when there is none, no channel for it, or no switch to place it. */
 async function placeNext(platform: Platform, switches: Switches, trunkId: string | null): Promise<boolean> {
+  if (!(await canTake(platform.db, trunkId))) return false
   const way = await wayOf(platform, trunkId)
   if (isUnregistered(way)) return failNext(platform, trunkId)
   const found = await switchFor(platform, switches, way)

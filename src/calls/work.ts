@@ -24,29 +24,31 @@ export async function startCallWork(
   const { switches, log } = platform
   if (switches === undefined) return async () => {}
   const { look, sweep: sweepMs } = { ...usualPace, ...pace }
-  const lanes = createLanes(platform, switches, () => rounds.wake())
-  const rounds = createRounds(
-    async () => {
-      const reachable = await reachableBy(platform, switches)
-      await recoverUnclear(platform, reachable, lanes.placeAgain)
-      await fulfilWishes(platform, reachable)
-      await lanes.serve()
-    },
-    (err) => log.error({ err }, 'Calls could not be looked after'),
-  )
+  const failed = (err: unknown) => log.error({ err }, 'Calls could not be looked after')
+  const lanes = createLanes(platform, switches, () => queues.wake())
   const sweep = createSweep(platform)
-  const sweeps = createRounds(
-    async () => sweep(switches, await reachableBy(platform, switches)),
-    (err) => log.error({ err }, 'Calls could not be compared with the channels of the switches'),
+  const queues = createRounds(lanes.serve, failed)
+  const wishes = createRounds(
+    async () => fulfilWishes(platform, await reachableBy(platform, switches)),
+    failed,
   )
+  const looks = createRounds(async () => {
+    const reachable = await reachableBy(platform, switches)
+    await recoverUnclear(platform, reachable, lanes.placeAgain)
+    await fulfilWishes(platform, reachable)
+    await lanes.serve()
+  }, failed)
+  const sweeps = createRounds(async () => sweep(switches, await reachableBy(platform, switches)), failed)
   switches.onChannelEvent((event, switchName) => hear(platform, switches, event, switchName))
-  const unlisten = await platform.database.listen(dueChannel, rounds.wake)
-  const clocks = [setInterval(rounds.wake, look), setInterval(sweeps.wake, sweepMs)]
-  rounds.wake()
+  const unlisten = await platform.database.listen(dueChannel, (work) =>
+    (work === 'wish' ? wishes : queues).wake(),
+  )
+  const clocks = [setInterval(looks.wake, look), setInterval(sweeps.wake, sweepMs)]
+  looks.wake()
   return async () => {
     for (const clock of clocks) clearInterval(clock)
     await unlisten()
-    await Promise.all([rounds.stop(), sweeps.stop(), lanes.stop()])
+    await Promise.all([lanes, queues, wishes, looks, sweeps].map((part) => part.stop()))
   }
 }
 

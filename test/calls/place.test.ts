@@ -1,7 +1,10 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { registrations, statusCallbacks } from '../../src/db/schema.ts'
+import { freeswitch } from '../../src/freeswitch/index.ts'
+import { eventually } from '../support/eventually.ts'
 import type { FarEnd } from '../support/fake-calls.ts'
+import { capturedFetch, post } from '../support/fetches.ts'
 import { type Placing, startPlacing } from '../support/placing.ts'
 
 let placing: Placing
@@ -164,14 +167,10 @@ describe('where a call goes', () => {
     })
     expect(await placing.told(unregistered)).toEqual(['0 initiated', '1 failed'])
     expect(placing.calls.originates.length).toBe(before)
-    await placing.platform.db.insert(registrations).values({
-      ...{ trunkId: trunk.id, switchId: placing.fake.id, registrationId: 'r1', mark: 'm' },
-      ...{ username: trunk.username ?? '', contact: `<sip:${trunk.username}@10.0.0.1:5060>` },
-      ...{ networkIp: '203.0.113.5', networkPort: 5062, expiresAt: new Date(Date.now() + 60_000) },
-    })
+    await register(trunk.username ?? '')
     const registered = await placing.order('+85516701721')
     expect(await placing.ended(registered)).toMatchObject({ status: 'completed' })
-    expect(lastEndpoint()).toBe('sofia/nat_gateway/sip:016701721@203.0.113.5:5062')
+    expect(lastEndpoint()).toBe('sofia/nat_gateway/sip:016701721@192.0.2.77:5062')
   })
 
   test('to a SIP URI, headers included, without a trunk', async () => {
@@ -183,3 +182,13 @@ describe('where a call goes', () => {
     })
   })
 })
+
+// As the directory lets a client in, with the mark that it gives.
+async function register(username: string) {
+  const body = capturedFetch('directory-register-digest', { user: username, sip_auth_username: username })
+  const answer = await post(freeswitch(placing.platform), '/xml', body)
+  const mark = /name="mwi-account" value="([^"]+)"/.exec(await answer.text())?.[1] ?? ''
+  const contact = `"" <sip:${username}@10.0.0.1:5060>`
+  placing.fake.register({ username, registrationId: 'r1', contact, mark, expiresSeconds: 120 })
+  await eventually(async () => expect(await placing.platform.db.select().from(registrations)).toHaveLength(1))
+}

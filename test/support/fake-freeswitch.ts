@@ -45,6 +45,9 @@ export type FakeFreeswitch = {
   emit(fields: Record<string, string>): void
   /** A client registers, as the directory let it. */
   register(registration: FakeRegistration): void
+  /** Its event socket is cut, while everything else goes on. */
+  cut(): void
+  mend(): void
   /** The process dies: connections break, gateways, channels and registrations are gone, the port is closed. */
   die(): Promise<void>
   /** It starts again on the same port; `boots` gateways as its whole sofia.conf would bring them. */
@@ -177,7 +180,9 @@ export async function startFakeFreeswitch(
     return `-ERR ${first} Command not found!\n\n`
   }
 
+  let severed = false
   const server = createServer((socket) => {
+    if (severed) return void socket.destroy()
     const client = createClient(socket, fake, run)
     clients.add(client)
     socket.on('close', () => clients.delete(client))
@@ -236,6 +241,13 @@ export async function startFakeFreeswitch(
     register: (registration) => {
       registrations.set(registration.registrationId, registration)
       fake.emit(registerEvent(registration))
+    },
+    cut: () => {
+      severed = true
+      for (const client of clients) client.socket.destroy()
+    },
+    mend: () => {
+      severed = false
     },
     die: stop,
     boot: async (boots = new Map()) => {

@@ -51,7 +51,7 @@ export async function startPlacing(processes = 1): Promise<Placing> {
       const own = alter({ ...platform, switches: await fleet.startServer() })
       const stop = await startCallWork(own, { look: 50, sweep: 200 })
       stops.push(stop)
-      await eventually(() => expectHeld(own.switches))
+      await eventually(() => expectHeld(own.switches), 20_000)
       return { platform: own, stop }
     },
     trunk: (settings) => createTrunk(platform, tenant, settings),
@@ -92,7 +92,8 @@ export async function startPlacing(processes = 1): Promise<Placing> {
       return told.map(({ params }) => `${params.SequenceNumber} ${params.CallStatus}`)
     },
     close: async () => {
-      for (const stop of stops) await stop()
+      // One that plays dead does not stop either.
+      for (const stop of stops) await Promise.race([stop(), new Promise((late) => setTimeout(late, 1000))])
       await fleet.close()
     },
   }

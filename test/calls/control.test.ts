@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { toSid } from '../../src/accounts/account.ts'
+import { createApp } from '../../src/app.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Placing, startPlacing } from '../support/placing.ts'
+import { credentialsOf } from '../support/twilio.ts'
+import { startWebhooks } from '../support/webhooks.ts'
+
+let placing: Placing
+let webhooks: Awaited<ReturnType<typeof startWebhooks>>
+
+beforeAll(async () => {
+  webhooks = await startWebhooks(
+    {
+      '/next': '<Response><Play>https://example.com/next.wav</Play></Response>',
+      '/slow': '<Response><Pause/></Response>',
+    },
+    { '/slow': 1800 },
+  )
+  placing = await startPlacing()
+  await placing.trunk({ outboundHost: 'pbx.example.com' })
+})
+beforeEach(() => {
+  placing.calls.farEnd = () => ({ ringMs: 5, answerMs: 10, talkMs: 60_000 })
+})
+afterAll(async () => {
+  await placing.close()
+  await webhooks.close()
+})
+
+async function update(id: string, fields: Record<string, string>) {
+  const { sid, token } = credentialsOf(placing.platform, placing.tenant)
+  const app = createApp(placing.platform).publicApp
+  const path = `/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', id)}.json`
+  const response = await app.request(`http://api.localhost${path}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${sid}:${token}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: new URLSearchParams(fields).toString(),
+  })
+  return { status: response.status, json: (await response.json()) as { status: string; code: number } }
+}
+
+async function inState(id: string, status: string): Promise<string> {
+  await eventually(async () => expect((await placing.call(id)).status).toBe(status))
+  return id
+}
+const answered = async () => inState(await placing.order('+14155551234'), 'in-progress')
+const commandsAbout = async (id: string) => {
+  const { channelUuid } = await placing.call(id)
+  return placing.fake.commands.filter((command) =>
+    new RegExp(`^uuid_(kill|transfer) ${channelUuid}`).test(command),
+  )
+}
+
+describe('hanging up', () => {
+  test('a running call is completed, and the answer shows it', async () => {
+    const id = await answered()
+    expect(await update(id, { Status: 'completed' })).toMatchObject({
+      status: 200,
+      json: { status: 'completed' },
+    })
+    const { channelUuid } = await placing.call(id)
+    expect(await commandsAbout(id)).toEqual([`uuid_kill ${channelUuid} NORMAL_CLEARING`])
+    expect(await placing.told(id)).toEqual(['0 initiated', '1 ringing', '2 in-progress', '3 completed'])
+    await eventually(async () => expect((await placing.call(id)).instructions.wish).toBeUndefined())
+  })
+
+  test('a running call cannot be cancelled any more', async () => {
+    const id = await answered()
+    expect(await update(id, { Status: 'canceled' })).toMatchObject({ status: 400, json: { code: 21220 } })
+    expect(await commandsAbout(id)).toEqual([])
+    await update(id, { Status: 'completed' })
+  })
+
+  test.each(['canceled', 'completed'])('a ringing call is %s: both cancel it', async (status) => {
+    placing.calls.farEnd = () => ({ ringMs: 5 })
+    const id = await inState(await placing.order('+14155551234'), 'ringing')
+    expect(await update(id, { Status: status })).toMatchObject({ json: { status: 'canceled' } })
+    const { channelUuid } = await placing.call(id)
+    expect(await commandsAbout(id)).toEqual([`uuid_kill ${channelUuid} ORIGINATOR_CANCEL`])
+    expect(await placing.told(id)).toEqual(['0 initiated', '1 ringing', '2 canceled'])
+  })
+
+  test('a call that is just being placed is cancelled as soon as its switch has it', async () => {
+    placing.calls.farEnd = () => ({})
+    placing.calls.thinkMs = 300
+    const id = await inState(await placing.order('+14155551234'), 'initiated')
+    await update(id, { Status: 'canceled' })
+    placing.calls.thinkMs = 0
+    expect(await placing.ended(id)).toMatchObject({ status: 'canceled' })
+    await eventually(async () => expect(placing.fake.channels.size).toBe(0))
+  })
+
+  test('what the switch could not be told is told when it is back', async () => {
+    const id = await answered()
+    placing.fake.silent = true
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(await update(id, { Status: 'completed' })).toMatchObject({
+      status: 200,
+      json: { status: 'in-progress' },
+    })
+    placing.fake.silent = false
+    expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
+  }, 30_000)
+
+  test('a call of another account, and one that is over', async () => {
+    const id = await answered()
+    await update(id, { Status: 'completed' })
+    expect(await update(id, { Status: 'completed' })).toMatchObject({ status: 400, json: { code: 21220 } })
+    expect(await update(crypto.randomUUID(), { Status: 'completed' })).toMatchObject({ status: 404 })
+  })
+})
+
+describe('moving a running call to other TwiML', () => {
+  test('a document that comes along is run at once', async () => {
+    const id = await answered()
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(1))
+    await update(id, { Twiml: '<Response><Play>https://example.com/a.wav</Play></Response>' })
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(2))
+    expect(placing.calls.documents.get(id)?.at(-1)).toEqual(['set', 'set', 'set', 'playback', 'hangup'])
+    const { channelUuid } = await placing.call(id)
+    expect(await commandsAbout(id)).toEqual([`uuid_transfer ${channelUuid} ${id} XML twiml`])
+    expect((await placing.call(id)).step).toBe(2)
+    await update(id, { Status: 'completed' })
+  })
+
+  test('a URL is asked as any webhook, and the call waits in silence until it has answered', async () => {
+    const id = await answered()
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(1))
+    await update(id, { Url: webhooks.url('/slow'), Method: 'GET' })
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(2))
+    expect(placing.calls.documents.get(id)?.at(-1)).toEqual(['set', 'set', 'playback', 'set', 'transfer'])
+    await eventually(() => expect(webhooks.asked.at(-1)?.path).toBe('/slow'))
+    expect(webhooks.asked.at(-1)).toMatchObject({
+      method: 'GET',
+      fields: { CallSid: toSid('CA', id), CallStatus: 'in-progress', Direction: 'outbound-api' },
+    })
+    await update(id, { Status: 'completed' })
+  })
+
+  test('before the answer it is what the call begins with', async () => {
+    placing.calls.farEnd = () => ({ ringMs: 5, answerMs: 700, talkMs: 60_000 })
+    const id = await inState(await placing.order('+14155551234'), 'ringing')
+    expect(await update(id, { Url: webhooks.url('/next') })).toMatchObject({ json: { status: 'ringing' } })
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(1))
+    expect(placing.calls.documents.get(id)?.[0]).toEqual([
+      'set',
+      'set',
+      'sched_hangup',
+      'set',
+      'playback',
+      'hangup',
+    ])
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/next', fields: { CallStatus: 'in-progress' } })
+    expect(await commandsAbout(id)).toEqual([])
+    await update(id, { Status: 'completed' })
+  })
+})
