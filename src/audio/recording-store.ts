@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Env } from '../env.ts'
 import { folderFor } from './cache.ts'
 
+/** In which a recording can be had. */
 export type RecordingFormat = 'wav' | 'mp3'
 
 /** Where the files of recordings are, by the recording's id (a UUID). */

@@ -4,7 +4,7 @@ import { createResampler } from './resample.ts'
 import { wavHeader } from './wav.ts'
 
 /** What calls are in: 8000 samples a second, 16 bits, one channel. */
-export const telephoneRate = 8000
+const telephoneRate = 8000
 const mostSeconds = 30 * 60
 
 /** A WAV or MP3 file as telephone WAV; or why not, as the rest of a sentence. The work is done in small parts, so that

@@ -62,6 +62,7 @@ export function legVariables(dial: Dial, target: Target, childCallId: string): R
   }
 }
 
+/** How `<Dial>` is read and written, and what comes after it. */
 export const dial: Rules<Dial> = {
   leaves: true,
   read(element, reading) {
@@ -182,6 +183,7 @@ function actionParams(outcome: NonNullable<Outcome['dial']>): Record<string, str
 export function dialCallStatus(disposition: string): DialCallStatus {
   return statuses.get(disposition) ?? 'failed'
 }
+/** What an action is told of how its Dial ended. */
 export type DialCallStatus = 'completed' | 'busy' | 'no-answer' | 'failed' | 'canceled'
 
 const statuses: ReadonlyMap<string, DialCallStatus> = new Map([

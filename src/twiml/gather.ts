@@ -22,6 +22,7 @@ export type Gather = {
   nested: readonly (Say | Play | Pause)[]
 }
 
+/** How `<Gather>` is read and written, and what comes after it. */
 export const gather: Rules<Gather> = {
   leaves: true,
   read(element, reading) {

@@ -5,6 +5,7 @@ import { goOn, type Rules } from './rules.ts'
 /** `<Pause>`: so many seconds of silence. */
 export type Pause = { verb: 'Pause'; line: number; seconds: number }
 
+/** How `<Pause>` is read and written, and what comes after it. */
 export const pause: Rules<Pause> = {
   leaves: false,
   read(element, reading) {

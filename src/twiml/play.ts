@@ -11,6 +11,7 @@ export type Play = { verb: 'Play'; line: number; loop: number } & (
   | { source: null; digits: string }
 )
 
+/** How `<Play>` is read and written, and what comes after it. */
 export const play: Rules<Play> = {
   leaves: false,
   read(element, reading) {

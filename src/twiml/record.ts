@@ -27,6 +27,7 @@ export type Record = {
   recording: RecordingOrder
 }
 
+/** How `<Record>` is read and written, and what comes after it. */
 export const record: Rules<Record> = {
   leaves: true,
   read(element, reading) {

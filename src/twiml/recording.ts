@@ -8,8 +8,9 @@ export type RecordingOrder = {
   callback: Webhook | null
   events: readonly RecordingEvent[]
 }
+/** A recording's progress that a customer can be told of (Twilio's recordingStatusCallbackEvent). */
 export type RecordingEvent = (typeof recordingEvents)[number]
-export const recordingEvents = ['in-progress', 'completed', 'absent'] as const
+const recordingEvents = ['in-progress', 'completed', 'absent'] as const
 
 /** The attributes that `readRecordingOrder` reads. */
 export const recordingAttributes = [

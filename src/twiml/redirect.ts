@@ -6,6 +6,7 @@ import { leave, type Rules } from './rules.ts'
 /** `<Redirect>`: the rest is said by another document. */
 export type Redirect = { verb: 'Redirect'; line: number; to: Webhook }
 
+/** How `<Redirect>` is read and written, and what comes after it. */
 export const redirect: Rules<Redirect> = {
   leaves: true,
   read(element, reading) {

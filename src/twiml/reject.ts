@@ -5,6 +5,7 @@ import type { Rules } from './rules.ts'
 /** `<Reject>`: an unanswered call is refused with 486 or 603, an answered one ends. */
 export type Reject = { verb: 'Reject'; line: number; reason: 'rejected' | 'busy' }
 
+/** How `<Reject>` is read and written, and what comes after it. */
 export const reject: Rules<Reject> = {
   leaves: true,
   read(element, reading) {

@@ -9,6 +9,7 @@ import { goOn, type Rules } from './rules.ts'
 /** `<Say>`: a text that is spoken `loop` times; empty, nothing is heard. */
 export type Say = { verb: 'Say'; line: number; source: PromptSource & { kind: 'say' }; loop: number }
 
+/** How `<Say>` is read and written, and what comes after it. */
 export const say: Rules<Say> = {
   leaves: false,
   read(element, reading) {

@@ -6,6 +6,7 @@ export type Webhook = { url: string; method: Method }
 
 /** A call's progress that a customer can be told of (Twilio's StatusCallbackEvent). */
 export type CallEvent = (typeof callEvents)[number]
+/** All of them, in the order in which they happen. */
 export const callEvents = ['initiated', 'ringing', 'answered', 'completed'] as const
 
 /** Where to report, and which events. */
