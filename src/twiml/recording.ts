@@ -10,7 +10,8 @@ export type RecordingOrder = {
 }
 /** A recording's progress that a customer can be told of (Twilio's recordingStatusCallbackEvent). */
 export type RecordingEvent = (typeof recordingEvents)[number]
-const recordingEvents = ['in-progress', 'completed', 'absent'] as const
+/** All of them. */
+export const recordingEvents = ['in-progress', 'completed', 'absent'] as const
 
 /** The attributes that `readRecordingOrder` reads. */
 export const recordingAttributes = [
