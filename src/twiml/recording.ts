@@ -11,7 +11,7 @@ export type RecordingOrder = {
 /** A recording's progress that a customer can be told of (Twilio's recordingStatusCallbackEvent). */
 export type RecordingEvent = (typeof recordingEvents)[number]
 /** All of them. */
-export export const recordingEvents = ['in-progress', 'completed', 'absent'] as const
+export const recordingEvents = ['in-progress', 'completed', 'absent'] as const
 
 /** The attributes that `readRecordingOrder` reads. */
 export const recordingAttributes = [
