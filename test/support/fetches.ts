@@ -26,11 +26,11 @@ export const post = (app: Hono, path: string, body: string, type = 'application/
 /** The actions of a dialplan document as `application data`, one a line. */
 export function actionsOf(document: string): string[] {
   return [...document.matchAll(/<action application="([^"]*)" data="([^"]*)"\/>/g)].map(
-    ([, application, data]) => `${application} ${unescape(data ?? '')}`.trimEnd(),
+    ([, application, data]) => `${application} ${plainText(data ?? '')}`.trimEnd(),
   )
 }
 
-const unescape = (text: string) => text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
+const plainText = (text: string) => text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
 
 // As switch_url_encode does: `+` and space among those escaped.
 const encode = (text: string) => encodeURIComponent(text).replaceAll('%2C', ',')
