@@ -546,7 +546,7 @@ export const switches = pgTable('switches', {
   name: text(),
   state: text({ enum: ['up', 'down'] }).notNull(),
   since: at().notNull().defaultNow(),
-  /** When its holder last found it alive; the hold ends ten seconds later. */
+  /** When its holder last found it alive; the hold ends six seconds later. */
   seenAt: at(),
   /** The one server process that reconciles it and writes down what it tells. */
   holder: uuid(),

@@ -3,10 +3,9 @@ import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
 import { type Asking, switchThatAsks } from '../switches/asking.ts'
 import { announceSwitches, type SwitchOfRegion } from '../switches/hold.ts'
-import { claimGateways, gatewayTrunkFor, gatewayTrunksOf } from '../switches/placement.ts'
+import { claimGateways, type GatewayTrunk, gatewayTrunkFor, gatewayTrunksOf } from '../switches/placement.ts'
 import { realm } from '../trunks/credentials.ts'
 import { type Gateway, toGateway } from '../trunks/gateway.ts'
-import type { Trunk } from '../trunks/trunk.ts'
 import {
   type Element,
   element,
@@ -44,7 +43,7 @@ export async function sofiaDocument(
   ])
 }
 
-const batch = 100
+const batch = 25
 
 async function* wholeDocument(platform: Platform, asking: Asking | null): AsyncIterable<string> {
   yield printOpening('document', { type: 'freeswitch/xml' }) +
@@ -82,7 +81,7 @@ async function* gateways(platform: Platform, self: SwitchOfRegion): AsyncIterabl
   }
 }
 
-function gatewayElement(platform: Platform, trunk: Trunk): Element {
+function gatewayElement(platform: Platform, trunk: GatewayTrunk): Element {
   const { username, outboundHost, passwordEncrypted } = trunk
   if (username === null || outboundHost === null || passwordEncrypted === null)
     throw new Error(`The outbound_registration trunk ${trunk.id} has no credentials.`)

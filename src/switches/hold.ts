@@ -8,7 +8,7 @@ export type SwitchOfRegion = { id: string; region: string }
 // One process watches a switch at a time. A row that must be renewed, not an advisory lock: it also ends when the
 // holder's machine vanishes without a word (a lock would last as long as TCP does), survives any connection pool, and
 // works the same on the embedded database, where all share one session.
-const holdSeconds = 10
+const holdSeconds = 6
 
 /** After how many seconds without a sign of life a switch's gateways move to others. */
 const goneSeconds = 30
@@ -52,7 +52,7 @@ export async function dropHold(db: Db, switchId: string, holder: string): Promis
     WHERE id = ${switchId} AND holder = ${holder}::uuid`)
 }
 
-/** Marks the switches that nobody has reached for ten seconds as down. Gives what all processes know of a region's
+/** Marks the switches that nobody has reached for six seconds as down. Gives what all processes know of a region's
  * switches as one text, which differs whenever a gateway may have to move. */
 export async function lookAround(db: Db, region: string): Promise<string> {
   await db.execute(sql`UPDATE switches s SET state = 'down', since = now(), holder = NULL, updated_at = now()

@@ -1,7 +1,7 @@
+import { setImmediate as immediately } from 'node:timers/promises'
 import { and, eq, gt, lte, type SQL, sql } from 'drizzle-orm'
 import { type Db, rows } from '../db/connect.ts'
 import { gatewayStates, sipTrunks } from '../db/schema.ts'
-import { trunkColumns } from '../trunks/queries.ts'
 import type { Trunk } from '../trunks/trunk.ts'
 import type { Asking } from './asking.ts'
 import { isAlive, type SwitchOfRegion } from './hold.ts'
@@ -45,6 +45,8 @@ export async function* claimGateways(db: Db, self: SwitchOfRegion, size: number)
         ORDER BY t.id LIMIT ${size}::integer`,
     )
     if (lastId !== null) yield { afterId, upToId: lastId }
+    // The embedded database answers without ever letting anything else run.
+    await immediately()
     if (lastId === null || count < size) return
     afterId = lastId
   }
@@ -107,14 +109,23 @@ export async function releaseGateway(db: Db, self: SwitchOfRegion, trunkId: stri
     SELECT pg_notify('trunk_changed', trunk_id::text) FROM released`)
 }
 
+/** What a gateway is made of. */
+export type GatewayTrunk = Pick<
+  Trunk,
+  'id' | 'username' | 'authUser' | 'outboundHost' | 'outboundProxy' | 'passwordEncrypted' | 'version'
+>
+
+const { id, username, authUser, outboundHost, outboundProxy, passwordEncrypted, version } = sipTrunks
+const gatewayColumns = { id, username, authUser, outboundHost, outboundProxy, passwordEncrypted, version }
+
 /** The trunks of a range of ids whose gateways a switch has the right to run. */
 export const gatewayTrunksOf = (
   db: Db,
   self: SwitchOfRegion,
   { afterId, upToId }: IdRange,
-): Promise<Trunk[]> =>
+): Promise<GatewayTrunk[]> =>
   db
-    .select(trunkColumns)
+    .select(gatewayColumns)
     .from(sipTrunks)
     .innerJoin(gatewayStates, eq(gatewayStates.trunkId, sipTrunks.id))
     .where(
@@ -127,11 +138,11 @@ export const gatewayTrunksOf = (
     )
 
 /** The trunk whose gateway a switch of its region asks for, unless another living switch has the right to run it. */
-export async function gatewayTrunkFor(db: Db, asking: Asking, trunkId: string): Promise<Trunk | null> {
+export async function gatewayTrunkFor(db: Db, asking: Asking, trunkId: string): Promise<GatewayTrunk | null> {
   const elsewhere = sql`SELECT 1 FROM gateway_states g JOIN switches s ON s.id = g.switch_id AND ${isAlive(sql`s`)}
     WHERE g.trunk_id = ${sipTrunks.id} AND s.id <> ${asking.id ?? ''}`
   const [trunk] = await db
-    .select(trunkColumns)
+    .select(gatewayColumns)
     .from(sipTrunks)
     .where(
       and(

@@ -8,7 +8,7 @@ import { type Pace, startWatch } from './watch.ts'
 /** `Switches` with what only tests ask. */
 export type StartedSwitches = Switches & { idle(): Promise<void> }
 
-const usualPace: Pace = { tick: 2000, check: 60_000, heldFor: 8000 }
+const usualPace: Pace = { tick: 1000, check: 60_000, heldFor: 4500 }
 
 /** Connects to every switch of REGIONS_FILE, unless EVENT_SOCKET is off, and looks after those that no other process
  * does. A switch that is not reached is tried for ever; what must reach it waits in the tables. */

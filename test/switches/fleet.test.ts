@@ -174,7 +174,7 @@ describe('two servers on one database', () => {
   })
 })
 
-test('a switch that nobody reaches is down after ten seconds, and not named', async () => {
+test('a switch that nobody reaches is down after six seconds, and not named', async () => {
   fleet = await startFleet({ hydrogen: ['s1'] })
   const { platform, switches: fakes } = fleet
   const server = await fleet.startServer()

@@ -29,7 +29,11 @@ export async function createCarrier(server: Server, name = 'Live Carrier'): Prom
     type: 'carrier',
     attributes: { name, country_code: 'US', billing_currency: 'USD' },
   })
-  const token = String(attributes.api_token)
+  return carrierAt(server, String(attributes.api_token))
+}
+
+/** The carrier of a token, at any server. */
+export function carrierAt(server: Server, token: string): Carrier {
   const url = (...path: string[]) => [`${server.publicUrl}/carrier/v1`, ...path].join('/')
   return {
     token,
