@@ -115,9 +115,15 @@ export function createCommands(socket: EventSocket) {
     hangUp: async (channelUuid: string, cause = 'NORMAL_CLEARING'): Promise<Result<null>> =>
       nothing(await socket.api(`uuid_kill ${uuid(channelUuid)} ${causeName(cause)}`)),
 
-    /** Has a channel drop what it does and hunt `callId` in context `twiml` again, for the newest part of its TwiML. */
-    comeBack: async (channelUuid: string, callId: string): Promise<Result<null>> =>
-      nothing(await socket.api(`uuid_transfer ${uuid(channelUuid)} ${uuid(callId)} XML twiml`)),
+    /** Has a channel drop what it does and hunt `callId` in context `twiml` again, for the newest part of its TwiML. A
+     * transfer out of `record` would end the call (1.10.12 takes it for a failure of the recording); broken off, it is
+     * followed by the way back to us that stands behind every Record. */
+    comeBack: async (channelUuid: string, callId: string): Promise<Result<null>> => {
+      const transfer = `uuid_transfer ${uuid(channelUuid)} ${uuid(callId)} XML twiml`
+      const running = await socket.api(`uuid_getvar ${channelUuid} current_application`)
+      const recording = running.kind === 'reply' && running.text.trim() === 'record'
+      return nothing(await socket.api(recording ? `uuid_break ${channelUuid}` : transfer))
+    },
 
     /** UUIDs of all channels on the switch. */
     channels: async (): Promise<Result<Set<string>>> =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { gatewayEndpoint } from '../../src/dialplan-action.ts'
+import { gatewayEndpoint, legMarksPlaced } from '../../src/dialplan-action.ts'
 import { type Commands, createCommands } from '../../src/event-socket/commands.ts'
 import { EventSocket } from '../../src/event-socket/connection.ts'
 import { readRegistrations } from '../../src/event-socket/status.ts'
@@ -138,6 +138,53 @@ describe('calls', () => {
     expect(last()).toBe(`uuid_kill ${id} ORIGINATOR_CANCEL`)
     await commands.comeBack(id, other)
     expect(last()).toBe(`uuid_transfer ${id} ${other} XML twiml`)
+  })
+
+  test('takes a channel out of a recording by breaking it off, since a transfer would end the call', async () => {
+    fake.channels.add(id)
+    fake.answer = (command) =>
+      command === `uuid_getvar ${id} current_application`
+        ? 'record'
+        : command.startsWith('uuid_break')
+          ? '+OK\n'
+          : undefined
+    expect(await commands.comeBack(id, other)).toEqual({ kind: 'done', value: null })
+    expect(last()).toBe(`uuid_break ${id}`)
+  })
+
+  test('remembers which calls it has placed', async () => {
+    const answers: Record<string, string> = {
+      [`hash select/placed/${id}`]: '1',
+      [`hash select/placed/${other}`]: '-ERR no reply\n',
+      [`hash delete/placed/${id}`]: '+OK\n',
+      [`uuid_exists ${id}`]: 'true',
+      [`uuid_exists ${other}`]: 'false',
+    }
+    fake.answer = (command) => answers[command]
+    expect(await commands.wasPlaced(id)).toEqual({ kind: 'done', value: true })
+    expect(await commands.wasPlaced(other)).toEqual({ kind: 'done', value: false })
+    expect(await commands.forgetPlaced(id)).toEqual({ kind: 'done', value: null })
+    expect(await commands.channelExists(id)).toEqual({ kind: 'done', value: true })
+    expect(await commands.channelExists(other)).toEqual({ kind: 'done', value: false })
+    fake.answer = () => '-ERR hash Command not found!\n'
+    expect(await commands.wasPlaced(id)).toMatchObject({ kind: 'refused' })
+  })
+
+  test('says that an order is taken before it is carried out', async () => {
+    const told: string[] = []
+    fake.answer = async (command) => {
+      if (!command.startsWith('originate')) return undefined
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return `+OK ${id}\n`
+    }
+    await commands.originate(leg, id, 5, () => told.push('accepted')).then(() => told.push('answered'))
+    expect(told).toEqual(['accepted', 'answered'])
+  })
+
+  test('writes a space in a variable so that it does not end the leg', async () => {
+    fake.answer = (command) => (command.startsWith('originate') ? '+OK\n' : undefined)
+    await commands.originate({ ...leg, variables: legMarksPlaced(id) }, id, 5)
+    expect(last()).toContain(`{api_on_originate=hash\\sinsert/placed/${id}/1}`)
   })
 })
 

@@ -155,6 +155,7 @@ export function attachCalls(fake: FakeFreeswitch, door: Hono): FakeCalls {
       void hangUp(channel, { cause: second ?? 'NORMAL_CLEARING' })
       return '+OK\n'
     }
+    if (verb === 'uuid_getvar') return '_undef_'
     if (verb === 'uuid_transfer' && channel) {
       void fetchDialplan(channel)
       return '+OK\n'
