@@ -59,40 +59,53 @@ function sourceWarning({ id, name, own, other, own_length, other_length }: Share
   }
 }
 
-type SharedPrefix = { id: string; name: string; prefix: string; older: boolean; alone: boolean }
+type SharedPrefix = { prefix: string; id: string; name: string; older: boolean; others: number }
 
-// For each prefix the oldest of the others, and whether there are more. Trunks dedicated to an account are chosen by it
-// alone, and those that cannot dial out by nobody.
+// More trunks with one prefix are not told apart: that would cost the more the more there are.
+const mostCompared = 50
+
+// For each prefix the oldest of the others. Trunks dedicated to an account are chosen by it alone, and those that
+// cannot dial out by nobody.
 const sharedPrefixes = (db: Db, { id, carrierId, seq }: Trunk): Promise<SharedPrefix[]> =>
   rows(
     db,
     sql`
-    SELECT (array_agg(shared.id ORDER BY shared.seq))[1] AS id, (array_agg(shared.name ORDER BY shared.seq))[1] AS name,
-      own.prefix, min(shared.seq) < ${seq}::bigint AS older, count(*) = 1 AS alone
-    FROM sip_trunk_route_prefixes own
-    CROSS JOIN LATERAL (
+    WITH own AS (
+      SELECT p.prefix, p.position FROM sip_trunk_route_prefixes p
+      WHERE p.trunk_id = ${id}::uuid
+        AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = ${id}::uuid)
+        AND EXISTS (
+          SELECT 1 FROM sip_trunk_route_prefixes o
+          WHERE o.carrier_id = ${carrierId}::uuid AND o.prefix = p.prefix AND o.trunk_id <> p.trunk_id)
+      ORDER BY p.position LIMIT ${mostWarnings}
+    )
+    SELECT own.prefix, (array_agg(shared.id ORDER BY shared.seq))[1] AS id,
+      (array_agg(shared.name ORDER BY shared.seq))[1] AS name, min(shared.seq) < ${seq}::bigint AS older,
+      count(*)::integer AS others
+    FROM own CROSS JOIN LATERAL (
       SELECT t.id, t.name, t.seq
-      FROM sip_trunks t
-      JOIN sip_trunk_route_prefixes other
-        ON other.trunk_id = t.id AND other.carrier_id = own.carrier_id AND other.prefix = own.prefix
-      WHERE t.carrier_id = ${carrierId}::uuid AND t.id <> ${id}::uuid
-        AND (t.outbound_host IS NOT NULL OR t.authentication_mode = 'client_credentials')
+      FROM (
+        SELECT o.trunk_id FROM sip_trunk_route_prefixes o
+        WHERE o.carrier_id = ${carrierId}::uuid AND o.prefix = own.prefix AND o.trunk_id <> ${id}::uuid
+        OFFSET 0
+      ) AS other
+      JOIN sip_trunks t ON t.id = other.trunk_id
+      WHERE (t.outbound_host IS NOT NULL OR t.authentication_mode = 'client_credentials')
         AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = t.id)
-      ORDER BY t.seq LIMIT 2
+      LIMIT ${mostCompared + 1}
     ) AS shared
-    WHERE own.trunk_id = ${id}::uuid AND own.carrier_id = ${carrierId}::uuid
-      AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.sip_trunk_id = ${id}::uuid)
     GROUP BY own.prefix, own.position
-    ORDER BY own.position LIMIT ${mostWarnings}`,
+    ORDER BY own.position`,
   )
 
-function prefixWarning(trunk: Trunk, { id, name, prefix, older, alone }: SharedPrefix): Warning {
+function prefixWarning(trunk: Trunk, { prefix, id, name, older, others }: SharedPrefix): Warning {
   const what = prefix === '' ? 'no route prefixes' : `the route prefix ${prefix}`
-  const who = alone ? `The trunk "${name}" has` : `The trunk "${name}" and others have`
-  return {
-    code: 'ambiguous_prefix',
-    title: 'shares a route prefix',
-    detail: `${who} ${what} too. The oldest trunk takes all of these calls: "${older ? name : trunk.name}".`,
-    sipTrunkId: id,
+  const warning = { code: 'ambiguous_prefix', title: 'shares a route prefix' }
+  if (others > mostCompared) {
+    const detail = `More than ${mostCompared} trunks have ${what} too. The oldest of them takes all of these calls.`
+    return { ...warning, detail, sipTrunkId: null }
   }
+  const who = others === 1 ? `The trunk "${name}" has` : `The trunk "${name}" and others have`
+  const detail = `${who} ${what} too. The oldest trunk takes all of these calls: "${older ? name : trunk.name}".`
+  return { ...warning, detail, sipTrunkId: id }
 }
