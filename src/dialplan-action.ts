@@ -131,9 +131,16 @@ export const placedMark = (channelUuid: string): string => `placed/${word(channe
 
 /** A leg as bridge and originate read it: `[a=b,c=d]endpoint`. */
 export function writeLeg(leg: Leg): string {
-  const variables = Object.entries(leg.variables).map(([name, value]) => `${word(name)}=${dialValue(value)}`)
+  const direct = leg.endpoint.startsWith(`sofia/${profile}/`)
+  const all = Object.entries({ ...leg.variables, ...(direct ? noCredentials : {}) })
+  const variables = all.map(([name, value]) => `${word(name)}=${dialValue(value)}`)
   return variables.length === 0 ? leg.endpoint : `[${variables.join(',')}]${leg.endpoint}`
 }
+
+// A leg that goes through no gateway has no password to give. Without these, FreeSWITCH answers a challenge with the
+// password of whichever gateway has the same registrar: another tenant's (sofia_reg.c, sofia_reg_find_gateway_by_realm;
+// tried on 1.10.12).
+const noCredentials = { sip_auth_username: 'none', sip_auth_password: 'none' }
 
 /** A leg as an originate reads it: `{a=b,c=d}endpoint`, since some variables, such as ignore_early_media, are honoured
  * only there (freeswitch.md 7). A space would end the leg, so it is written as `\s` (6.4). */

@@ -8,19 +8,19 @@ import type { IdRange } from './placement.ts'
 /** Where the registration of a trunk's gateway stands, in the carrier's words. */
 export type RegistrationState = 'starting' | 'registering' | 'registered' | 'failed' | 'unregistering'
 
-/** What one word of a switch means. `still failed`: it waits to try again, for a reason told before. */
+/** What one word of a switch means. `accepted`: registered, but calls do not go out through it for a moment yet; `still
+ * failed`: it waits to try again, for a reason told before. */
 export type Finding =
   | { kind: 'registered'; renewed: boolean }
-  | { kind: 'trying' | 'still failed' | 'unregistering' }
+  | { kind: 'trying' | 'accepted' | 'still failed' | 'unregistering' }
   | { kind: 'failed'; sipCode: number | null; reason: string }
 
 /** Reads a gateway's state, from an event or asked for (without code and phrase), by FreeSWITCH's names of it
  * (sofia_reg.c). A registration that is being renewed is still one: its state goes through TRYING while it stays up. */
 export function readState(told: Pick<GatewayState, 'state' | 'up'> & Partial<GatewayState>): Finding | null {
   const { state, up, sipCode = null, phrase = null } = told
-  if (state === 'REGISTER' || (state === 'REGED' && up))
-    return { kind: 'registered', renewed: state === 'REGISTER' }
-  if (up) return null
+  if (state === 'REGISTER') return up ? { kind: 'registered', renewed: true } : { kind: 'accepted' }
+  if (up) return state === 'REGED' ? { kind: 'registered', renewed: false } : null
   if (state === 'FAILED' && phrase === 'DNS Error')
     return { kind: 'failed', sipCode: null, reason: unresolved }
   if (state === 'FAILED' && sipCode !== null)
@@ -61,7 +61,13 @@ type Change = {
 // While it is tried again after a failure, what is known is the failure. A timeout says less than a stranger's question
 // just before it.
 function changeFor(finding: Finding): Change {
-  if (finding.kind === 'registered') return toRegistered(finding.renewed)
+  const until = sql`now() + ${expireSeconds}::integer * interval '1 second'`
+  if (finding.kind === 'accepted')
+    return { state: 'registering', more: sql`expires_at = ${until}`, when: sql`true` }
+  if (finding.kind === 'registered' && finding.renewed)
+    return { state: 'registered', more: sql`next_try_at = NULL, expires_at = ${until}`, when: sql`true` }
+  if (finding.kind === 'registered')
+    return { state: 'registered', more: sql`next_try_at = NULL`, when: sql`old.state <> 'registered'` }
   const more = sql`expires_at = NULL`
   if (finding.kind === 'failed') {
     const when =
@@ -74,12 +80,6 @@ function changeFor(finding: Finding): Change {
     return { state: 'failed', reason: untold, more, when: sql`old.state <> 'failed'` }
   if (finding.kind === 'unregistering') return { state: 'unregistering', more, when: sql`true` }
   return { state: 'registering', more, when: sql`old.state NOT IN ('failed', 'registering')` }
-}
-
-function toRegistered(renewed: boolean): Change {
-  const until = sql`now() + ${expireSeconds}::integer * interval '1 second'`
-  const more = renewed ? sql`next_try_at = NULL, expires_at = ${until}` : sql`next_try_at = NULL`
-  return { state: 'registered', more, when: renewed ? sql`true` : sql`old.state <> 'registered'` }
 }
 
 /** Writes down what a switch that has the right to a gateway says of it, and tells its carrier when it has come to stand

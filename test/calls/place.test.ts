@@ -68,7 +68,8 @@ test('the order to the switch, word for word', async () => {
   expect(placing.fake.commands).toContain(
     `originate {origination_uuid=${channelUuid},api_on_originate=hash\\sinsert/placed/${channelUuid}/1,` +
       'app_disable_expand_variables=true,max_session_transfers=10000,ignore_early_media=true,' +
-      'outbound_redirect_fatal=true,originate_timeout=25,origination_caller_id_number=19175559876,sip_cid_type=pid}' +
+      'outbound_redirect_fatal=true,originate_timeout=25,origination_caller_id_number=19175559876,sip_cid_type=pid,' +
+      'sip_auth_username=none,sip_auth_password=none}' +
       `sofia/nat_gateway/sip:14155550001@pbx.example.com ${id} XML twiml`,
   )
   expect(placing.calls.documents.get(id)).toEqual([

@@ -18,17 +18,17 @@ export type Registrar = {
 const plain = join(import.meta.dirname, '../pbx/freeswitch.xml')
 
 /** Starts a registrar with these users and passwords. It keeps as many contacts of a user as are registered, so that a
- * double registration is seen. */
+ * double registration is seen. `realm` is what it challenges with. */
 export async function startRegistrar(
   folder: string,
   name: string,
   users: Readonly<Record<string, string>>,
-  sipAddress = '127.0.0.1',
+  realm = 'pbx',
 ): Promise<Registrar> {
   const conf = join(folder, `${name}-conf`)
   mkdirSync(conf, { recursive: true })
-  writeFileSync(join(conf, 'freeswitch.xml'), withUsers(readFileSync(plain, 'utf8'), users))
-  const options = { name, conf, profile: 'pbx', sipAddress }
+  writeFileSync(join(conf, 'freeswitch.xml'), withUsers(readFileSync(plain, 'utf8'), users, realm))
+  const options = { name, conf, profile: 'pbx' }
   let freeswitch = await startFreeSwitch(folder, options)
   const { sip, eventSocket } = freeswitch
   let socket = await connectTo(eventSocket)
@@ -58,7 +58,7 @@ export async function startRegistrar(
   }
 }
 
-function withUsers(conf: string, users: Readonly<Record<string, string>>): string {
+function withUsers(conf: string, users: Readonly<Record<string, string>>, realm: string): string {
   const made = Object.entries(users).map(
     ([id, password]) =>
       `<user id="${id}"><params><param name="password" value="${password}"/></params></user>\n`,
@@ -66,6 +66,7 @@ function withUsers(conf: string, users: Readonly<Record<string, string>>): strin
   const several = '<param name="multiple-registrations" value="contact"/>\n'
   return conf
     .replace('<user id="alice">', `${made.join('')}<user id="somebody-else">`)
+    .replace('name="challenge-realm" value="pbx"', `name="challenge-realm" value="${realm}"`)
     .replace('<param name="manage-presence"', `${several}<param name="manage-presence"`)
 }
 
