@@ -11,7 +11,7 @@ import type { Trunk } from '../trunks/trunk.ts'
 import { findInbound } from './inbound-queries.ts'
 import { contactOfClient } from './leg-queries.ts'
 import { ownNumber } from './order.ts'
-import { type Arrival, type NumberCandidate, routeInbound } from './route-inbound.ts'
+import { type Arrival, type InboundRoute, type NumberCandidate, routeInbound } from './route-inbound.ts'
 
 /** What would become of a call, and everything that was looked at on the way. */
 export type Explanation = {
@@ -29,7 +29,7 @@ export type Explanation = {
 export type Caller = { gatewayId: string } | { username: string } | { sourceIp: string }
 
 /** Explains an inbound call to a carrier by the very functions that route one. Only the carrier's own trunks and numbers
- * are looked at: what an address that it shares means to another carrier is not its business. */
+ * are looked at, unless another carrier's make the call ambiguous, which it would be told of a live call as well. */
 export async function explainInbound(
   { db, keys }: Platform,
   carrierId: string,
@@ -39,11 +39,14 @@ export async function explainInbound(
   const arrival = toArrival(keys, caller, numbers)
   const found = await findInbound(db, arrival)
   const own = found.filter(({ candidate }) => candidate.carrierId === carrierId)
-  const route = routeInbound(arrival, own, keys)
+  const live = routeInbound(arrival, found, keys)
+  const route = isTold(live, carrierId) ? live : routeInbound(arrival, own, keys)
   const nothing = { dialString: null, route: null }
   if (route.kind === 'refusal') {
-    const { code, message, trunk } = route.refusal
-    return { ...nothing, steps: route.steps, trunkId: trunk?.id ?? null, refusal: { code, message } }
+    const { code, message, told } = route.refusal
+    const trunkId = told.find((trunk) => trunk.carrierId === carrierId)?.id ?? null
+    const steps = route.steps.filter((step) => step.carrierId === carrierId)
+    return { ...nothing, steps, trunkId, refusal: { code, message } }
   }
   const { trunk, number, from, to } = route
   const channels = await channelStep(db, trunk)
@@ -52,6 +55,10 @@ export async function explainInbound(
     return { ...nothing, steps, trunkId: trunk.id, refusal: { code: 503, message: channels.reason } }
   return { ...nothing, steps, trunkId: trunk.id, route: { number, from, to }, refusal: null }
 }
+
+// A call that is refused because another carrier has the number behind the same address too: both are told of each.
+const isTold = (route: InboundRoute, carrierId: string) =>
+  route.kind === 'refusal' && route.refusal.told.some((trunk) => trunk.carrierId === carrierId)
 
 /** Explains a call that an account would place, by the very functions that choose its trunk and write its dial string. */
 export async function explainOutbound(

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { type Action, allowTransfers, disableExpansion, respond, set } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import { realm } from '../trunks/credentials.ts'
-import type { Step } from '../trunks/identify.ts'
+import type { Candidate, Step } from '../trunks/identify.ts'
 import { continueCall, runStored } from './ask.ts'
 import type { RunningCall } from './call.ts'
 import { admitInbound, findInbound } from './inbound-queries.ts'
@@ -92,7 +92,7 @@ function toRunningCall(
 
 function noChannel({ trunk, number, to }: Route): InboundRefusal {
   const message = `The trunk "${trunk.name}" has as many calls as its max_channels allows; the call to ${to} was refused.`
-  return { kind: 'no-channel', code: 503, message, trunk, accountId: number.accountId }
+  return { kind: 'no-channel', code: 503, message, accountId: number.accountId, told: [trunk] }
 }
 
 async function refuse(
@@ -101,34 +101,39 @@ async function refuse(
   refusal: InboundRefusal,
   steps: readonly Step[],
 ): Promise<Action[]> {
-  const { sourceIp, destination, callerId, trunk } = { ...arriving, trunk: refusal.trunk }
+  const { sourceIp, destination, callerId } = arriving
   platform.log.info(
-    { refusal: refusal.kind, sourceIp, trunkId: trunk?.id, channel: arriving.channelUuid },
+    {
+      refusal: refusal.kind,
+      sourceIp,
+      trunkIds: refusal.told.map(({ id }) => id),
+      channel: arriving.channelUuid,
+    },
     'Call refused',
   )
-  if (trunk === null) {
-    if (sourceIp !== null)
-      await countUnidentified(platform.db, sourceIp, {
-        destination,
-        caller_id: callerId,
-        reason: refusal.kind,
-      })
-  } else {
-    await insertErrorLog(platform.db, {
-      carrierId: trunk.carrierId,
-      accountId: refusal.accountId,
-      sipTrunkId: trunk.id,
-      callId: null,
-      type: `inbound_call.${refusal.kind.replaceAll('-', '_')}`,
-      message: refusal.message,
-      details: toDetails(
-        arriving,
-        refusal,
-        steps.filter(({ carrierId }) => carrierId === trunk.carrierId),
-      ),
-    })
-  }
+  if (refusal.told.length === 0 && sourceIp !== null)
+    await countUnidentified(platform.db, sourceIp, { destination, caller_id: callerId, reason: refusal.kind })
+  for (const trunk of refusal.told) await tell(platform, arriving, refusal, trunk, steps)
   return [disableExpansion(), ...(refusal.code === 407 ? challenge : [respond(refusal.code)])]
+}
+
+function tell(
+  { db }: Platform,
+  arriving: ArrivingCall,
+  refusal: InboundRefusal,
+  { id, carrierId }: Candidate,
+  steps: readonly Step[],
+): Promise<void> {
+  const own = steps.filter((step) => step.carrierId === carrierId)
+  return insertErrorLog(db, {
+    carrierId,
+    accountId: refusal.accountId,
+    sipTrunkId: id,
+    callId: null,
+    type: `inbound_call.${refusal.kind.replaceAll('-', '_')}`,
+    message: refusal.message,
+    details: toDetails(arriving, refusal, own),
+  })
 }
 
 const toDetails = (

@@ -43,8 +43,9 @@ export type InboundRefusal = {
   /** SIP status (contract section 6). */
   code: 403 | 404 | 407 | 503
   message: string
-  trunk: Candidate | null
   accountId: string | null
+  /** Trunks of the carriers that get an error log, one each: those whose own call it may have been. */
+  told: Candidate[]
 }
 
 /** Where an inbound call goes. Numbers are as normalised for the trunk's country. */
@@ -84,7 +85,7 @@ function dialledNumbers({ destination, toUser }: Arrival, trunk: Candidate): str
 }
 
 function settle({ trunk, number, from, to }: Match, steps: Step[]): InboundRoute {
-  const about = { trunk, accountId: number.accountId }
+  const about = { accountId: number.accountId, told: [trunk] }
   const account: Step = {
     looked_at: 'account',
     carrierId: number.carrierId,
@@ -109,10 +110,10 @@ const refuse = (refusal: InboundRefusal, steps: Step[]): InboundRoute => ({ kind
 
 function unidentified({ sourceIp }: Arrival): InboundRefusal {
   const message = `No trunk lists the source address ${sourceIp ?? '(none)'}, and the caller has not logged in.`
-  return { kind: 'unidentified', code: 407, message, trunk: null, accountId: null }
+  return { kind: 'unidentified', code: 407, message, accountId: null, told: [] }
 }
 
-// A log about trunks of several carriers would tell each of them about calls of the others: then there is no trunk.
+// Where several carriers list an address and none has the number, telling all would tell each about calls of the others.
 function unknownNumber(arrival: Arrival, trunks: readonly Candidate[]): InboundRefusal {
   const [first] = trunks
   const oneCarrier = trunks.every(({ carrierId }) => carrierId === first?.carrierId)
@@ -122,8 +123,8 @@ function unknownNumber(arrival: Arrival, trunks: readonly Candidate[]): InboundR
     kind: 'unknown-number',
     code: 404,
     message,
-    trunk: oneCarrier ? (first ?? null) : null,
     accountId: null,
+    told: oneCarrier && first ? [first] : [],
   }
 }
 
@@ -137,10 +138,16 @@ function ambiguous(arrival: Arrival, matches: readonly Match[]): InboundRefusal 
     kind: 'ambiguous',
     code: 404,
     message,
-    trunk: oneCarrier ? (first?.trunk ?? null) : null,
     accountId: null,
+    // Each of them has the number, so each may take the call for its own and must learn why it does not come.
+    told: oneEach(matches.map(({ trunk }) => trunk)),
   }
 }
+
+const oneEach = (trunks: readonly Candidate[]): Candidate[] =>
+  trunks.filter(
+    ({ carrierId }, index) => trunks.findIndex((other) => other.carrierId === carrierId) === index,
+  )
 
 function numberStep(arrival: Arrival, trunk: Candidate, matches: readonly Match[]): Step {
   const own = matches.find((found) => found.trunk === trunk)
