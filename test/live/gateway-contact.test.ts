@@ -42,4 +42,6 @@ test('a registrar that sends our whole contact back, so that only To holds the n
   expect(request.params).toMatchObject({ From: '6703', To: `+${number}` })
   const [call] = await carrier.list('phone_calls')
   expect(call?.attributes).toMatchObject({ direction: 'inbound', to: `+${number}` })
+  const test = { direction: 'inbound', to: number, from: '6703', gateway_id: trunk.id }
+  expect((await carrier.create('route_tests', test)).attributes).toMatchObject({ trunk_id: trunk.id })
 })

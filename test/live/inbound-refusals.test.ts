@@ -37,14 +37,9 @@ beforeAll(async () => {
 const refusedWith = (status: number): Step[] => [invite(), ...final(status), ackRefusal()]
 
 /** What the route test of the same call says: a refusal's SIP status, or the trunk that takes it. */
-async function tested(to: string) {
-  const route = await world.carrier.create('route_tests', {
-    direction: 'inbound',
-    to,
-    from: '6703',
-    source_ip: listed,
-  })
-  return route.attributes
+async function tested(to: string, caller: object = { source_ip: listed }) {
+  const test = { direction: 'inbound', to, from: '6703', ...caller }
+  return (await world.carrier.create('route_tests', test)).attributes
 }
 
 async function lastLog() {
@@ -120,6 +115,8 @@ test('a client registers, is seen, and calls; with another name in To it is refu
     number: '14155551234',
   })
   expect(await calling.result()).toBe(0)
+  expect(await tested('14155551234', { username })).toMatchObject({ trunk_id: client.id })
+  expect(JSON.stringify(await tested('14155551234', { source_ip: '127.0.0.5' }))).toContain('407')
 
   await world.carrier.remove(client)
   await until('its registration is flushed', async () =>
