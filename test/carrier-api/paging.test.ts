@@ -81,12 +81,14 @@ test.each([
   const trunk = { name: 'One more', authentication_mode: 'client_credentials', region: 'hydrogen' }
   const times: number[] = []
   for (let time = 0; time < 3; time++) {
-    const start = performance.now()
+    // Processor time, so that what else the machine does is not counted: the database is in this process.
+    const start = process.cpuUsage()
     const { data } = await client.post(
       '/sip_trunks',
       doc('sip_trunk', { ...trunk, outbound_route_prefixes: prefixes }),
     )
-    times.push(performance.now() - start)
+    const { user, system } = process.cpuUsage(start)
+    times.push((user + system) / 1000)
     const { warnings = [] } = (await client.get(`/sip_trunks/${data.id}`)).data.meta ?? {}
     expect(warnings).toEqual(data.meta?.warnings ?? [])
   }
