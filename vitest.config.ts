@@ -6,7 +6,7 @@ export default defineConfig({
     exclude: ['test/live/**'],
     globalSetup: ['test/support/template.ts'],
     env: { TZ: 'UTC' },
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,

@@ -75,7 +75,7 @@ test('calls whose channels died with their switch are ended, and their channels 
   await fake.boot()
   for (const id of lost)
     expect(await placing.ended(id)).toMatchObject({ status: 'completed', hangupCause: null })
-  await eventually(async () => expect((await placing.call(waiting)).status).toBe('in-progress'), 10_000)
+  await eventually(async () => expect((await placing.call(waiting)).status).toBe('in-progress'), 30_000)
 }, 60_000)
 
 test('a call that was ended so learns the truth from a CDR that comes late', async () => {

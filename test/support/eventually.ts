@@ -1,5 +1,5 @@
 /** Repeats an expectation until it holds; after the time its failure is the test's. */
-export async function eventually(expectation: () => unknown, withinMs = 5000): Promise<void> {
+export async function eventually(expectation: () => unknown, withinMs = 15_000): Promise<void> {
   const deadline = Date.now() + withinMs
   for (;;) {
     try {
