@@ -26,6 +26,7 @@ let servers: [Server, Server]
 let pbx: Registrar
 let webhook: WebhookServer
 let carrier: Carrier
+let account: Resource
 const ports: { sip: number; eventSocket: number }[] = []
 const switches: FreeSwitch[] = []
 const trunks: Resource[] = []
@@ -61,13 +62,14 @@ describe.skipIf(programs === null)('two switches, two servers, one PostgreSQL', 
     for (const _ of [0, 1])
       ports.push({ sip: await freeSipPort('127.0.0.1'), eventSocket: await freeTcpPort() })
     webhook = await startWebhookServer()
-    webhook.answer('/hold', '<Response><Say>Hold on.</Say><Pause length="300"/></Response>')
+    for (const path of ['/hold', '/out'])
+      webhook.answer(path, '<Response><Say>Hold on.</Say><Pause length="300"/></Response>')
     database = await startPostgres(folder, programs ?? '')
     servers = [await startTheServer('server-0'), await startTheServer('server-1')]
     await Promise.all([startSwitch(0), startSwitch(1)])
     pbx = await startRegistrar(folder, 'pbx', users)
     carrier = await createCarrier(servers[0])
-    await assignNumber(carrier, `+${number}`, { voice_url: webhook.url('/hold') })
+    ;({ account } = await assignNumber(carrier, `+${number}`, { voice_url: webhook.url('/hold') }))
     for (const [username, password] of Object.entries(users))
       trunks.push(
         await carrier.create('sip_trunks', {
@@ -121,6 +123,49 @@ describe.skipIf(programs === null)('two switches, two servers, one PostgreSQL', 
     return async () => (await pbx.freeswitch.api(`uuid_exists ${uuid}`)) === 'true'
   }
 
+  /** Places a call by Twilio's API, out through the trunk whose only prefix it is, until it is answered. */
+  async function callOut(server: Server, prefix: string): Promise<void> {
+    const { sid, auth_token } = account.attributes
+    const url = `${server.publicUrl}/2010-04-01/Accounts/${sid}/Calls`
+    const headers = { authorization: `Basic ${btoa(`${sid}:${auth_token}`)}` }
+    const order = new URLSearchParams({
+      To: `+${prefix}12345678`,
+      From: `+${number}`,
+      Url: webhook.url('/out'),
+    })
+    const placed = (await (await fetch(`${url}.json`, { method: 'POST', headers, body: order })).json()) as {
+      sid: string
+    }
+    await until(
+      'the call is answered',
+      async () => {
+        const call = (await (await fetch(`${url}/${placed.sid}.json`, { headers })).json()) as {
+          status: string
+        }
+        if (['failed', 'busy', 'no-answer', 'completed', 'canceled'].includes(call.status))
+          throw new Error(`The call is ${call.status}.`)
+        return call.status === 'in-progress' ? true : undefined
+      },
+      20_000,
+    )
+  }
+  /** Waits until a trunk is shown as registered: calls go out a moment after the registrar has its contact. */
+  async function goesOut(at: Carrier, user: string | undefined): Promise<void> {
+    const trunk = trunkOf(user)
+    await until(`${user} is shown as registered`, async () => {
+      const { meta } = await at.show('sip_trunks', trunk.id)
+      return (meta?.registration as { state: string } | undefined)?.state === 'registered' ? true : undefined
+    })
+  }
+  function trunkOf(user: string | undefined): Resource {
+    const trunk = trunks.find(({ attributes }) => attributes.username === user)
+    if (trunk === undefined) throw new Error(`${user} has a trunk.`)
+    return trunk
+  }
+  const prefixes = ['855', '856'] as const
+  const routeBy = (user: string | undefined, prefix: string) =>
+    carrier.update(trunkOf(user), { outbound_route_prefixes: [prefix] })
+
   let first: string[]
   let second: string[]
 
@@ -130,12 +175,17 @@ describe.skipIf(programs === null)('two switches, two servers, one PostgreSQL', 
     second = await usersAt(1)
     expect(Math.min(first.length, second.length)).toBeGreaterThan(0)
     console.log(`${first.length} gateways on one switch, ${second.length} on the other`)
+    await routeBy(first[0], prefixes[0])
+    await routeBy(second[0], prefixes[1])
+    for (const user of [first[0], second[0]]) await goesOut(carrier, user)
+    for (const server of servers) for (const prefix of prefixes) await callOut(server, prefix)
   }, 60_000)
 
   test('when a switch is killed its gateways move after 30 s, and calls on the other go on', async () => {
     const isOn = await callThrough(second[0] ?? '', 1)
     const since = performance.now()
     await switches[0]?.stop('SIGKILL')
+    for (const server of servers) await callOut(server, prefixes[1])
     await until(
       'all are at the other switch',
       async () => (String(await usersAt(1)) === String(each) ? true : undefined),
@@ -145,6 +195,8 @@ describe.skipIf(programs === null)('two switches, two servers, one PostgreSQL', 
     console.log(`moved to the other switch ${ms} ms after the kill`)
     expect(ms).toBeGreaterThan(25_000)
     expect(ms).toBeLessThan(45_000)
+    await goesOut(carrier, first[0])
+    for (const server of servers) await callOut(server, prefixes[0])
     expect(await isOn()).toBe(true)
   }, 90_000)
 
@@ -201,8 +253,7 @@ describe.skipIf(programs === null)('two switches, two servers, one PostgreSQL', 
   test('when a server is killed the other does its work, and calls go on', async () => {
     const isOn = await callThrough(first[0] ?? '', 0)
     const there = carrierAt(servers[1], carrier.token)
-    const trunk = trunks.find(({ attributes }) => attributes.username === first[0])
-    if (trunk === undefined) throw new Error('There is a trunk.')
+    const trunk = trunkOf(first[0])
     const since = performance.now()
     // Saved by the server that dies, which has no time to tell a switch.
     await carrier.update(trunk, { password: 'wrong-one' })
@@ -216,17 +267,40 @@ describe.skipIf(programs === null)('two switches, two servers, one PostgreSQL', 
       `a change saved by a server that was killed at once is at the registrar after ${Math.round(performance.now() - since)} ms`,
     )
     expect(await isOn()).toBe(true)
+    await callOut(servers[1], prefixes[1])
     const again = performance.now()
     await there.update(trunk, { password: users[first[0] ?? ''] })
     await allOnce(20_000)
     console.log(
       `the next change, through the other server, after ${Math.round(performance.now() - again)} ms`,
     )
+    await goesOut(there, first[0])
+    for (const prefix of prefixes) await callOut(servers[1], prefix)
     for (const index of [0, 1]) {
       const [user] = await usersAt(index)
       const through = await callThrough(user ?? '', index)
       expect(await through()).toBe(true)
     }
+    expect(await isOn()).toBe(true)
+  }, 120_000)
+
+  test('a change that comes while the server that watches the switches is dead is made within ten seconds', async () => {
+    const user = first[0] ?? ''
+    await servers[0].start()
+    const isOn = await callThrough(user, 0)
+    await servers[1].stop('SIGKILL')
+    const since = performance.now()
+    await carrier.update(trunkOf(user), { password: 'wrong-one' })
+    await until(
+      'the change is at the registrar',
+      async () => ((await usersAt(0)).includes(user) ? undefined : true),
+      20_000,
+    )
+    const ms = Math.round(performance.now() - since)
+    console.log(`a change saved while the watching server was dead is at the registrar after ${ms} ms`)
+    expect(ms).toBeLessThan(10_000)
+    await carrier.update(trunkOf(user), { password: users[user] })
+    await allOnce(20_000)
     expect(await isOn()).toBe(true)
   }, 120_000)
 })
