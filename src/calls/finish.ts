@@ -29,8 +29,13 @@ export async function receiveCdr(db: Db, cdr: ChannelRecord): Promise<void> {
 }
 
 /** The progress of a call whose channel has lived so. */
-export const toProgress = ({ endedAt, ringingAt, answeredAt, ...end }: ChannelLife): Progress => ({
-  ringingAt,
-  answeredAt,
-  end: { ...end, at: endedAt ?? new Date() },
+export const toProgress = (life: ChannelLife): Progress => ({
+  ringingAt: life.ringingAt,
+  answeredAt: life.answeredAt,
+  end: {
+    at: life.endedAt ?? new Date(),
+    cause: life.cause,
+    sipStatus: life.sipStatus,
+    answeredSeconds: life.answeredSeconds,
+  },
 })

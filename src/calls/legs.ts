@@ -12,7 +12,7 @@ import type { Target } from '../twiml/target.ts'
 import { logProblem } from './ask.ts'
 import { beginLeg } from './begin-leg.ts'
 import type { RunningCall } from './call.ts'
-import { accountOfLeg, contactOfClient, joinedLeg } from './leg-queries.ts'
+import { accountOfLeg, contactOfClient, joinedLeg, openLegs } from './leg-queries.ts'
 import { endLegs } from './progress.ts'
 
 /** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means
@@ -135,8 +135,7 @@ function shownBy(trunk: Trunk | null, callerId: string | null): Record<string, s
   return number === null ? {} : { origination_caller_id_number: number }
 }
 
-/** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. Legs that never became a
- * channel get no CDR, so those that are open a little later, when the others' own ends are known, are ended here. */
+/** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. */
 export async function dialOutcome(
   platform: Platform,
   call: RunningCall,
@@ -144,16 +143,26 @@ export async function dialOutcome(
   joinedUuid: string | null,
 ) {
   const joined = disposition === 'SUCCESS' ? await joinedLeg(platform.db, call.id, joinedUuid) : null
-  setTimeout(() => endLate(platform, call, disposition), lateMilliseconds).unref()
+  await endRestOfLegs(platform, call, disposition === 'SUCCESS' ? 'LOSE_RACE' : disposition, joined?.id)
   if (joined === null) return { disposition }
   return { disposition, callSid: toSid('CA', joined.id), seconds: joined.seconds }
 }
 
-const lateMilliseconds = 1500
-
-function endLate(platform: Platform, call: RunningCall, disposition: string): void {
-  const cause = disposition === 'SUCCESS' ? 'LOSE_RACE' : disposition
-  endLegs(platform.db, call.id, cause).catch((error) =>
-    platform.log.error({ err: error, callId: call.id }, 'The legs of a Dial could not be ended'),
-  )
+/** Ends the legs of a Dial that is over, as far as they are still open a little later, when those that became a channel
+ * have had time to tell their own end. */
+export async function endRestOfLegs(
+  { db, log }: Platform,
+  call: Pick<RunningCall, 'id'>,
+  cause: string,
+  joinedId?: string,
+): Promise<void> {
+  const rest = (await openLegs(db, call.id)).filter(({ id, answered }) => !answered && id !== joinedId)
+  if (rest.length === 0) return
+  setTimeout(() => {
+    db.transaction((tx) => endLegs(tx, rest, cause)).catch((error) =>
+      log.error({ err: error, callId: call.id }, 'The legs of a Dial could not be ended'),
+    )
+  }, lateMilliseconds).unref()
 }
+
+const lateMilliseconds = 1500

@@ -6,7 +6,7 @@ import { after, type Verb } from '../twiml/verb.ts'
 import { apologise, askAgain, continueCall, runDocument, usableVerbs, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dropWish } from './control-queries.ts'
-import { dialOutcome } from './legs.ts'
+import { dialOutcome, endRestOfLegs } from './legs.ts'
 import { advance } from './progress.ts'
 import { runningCall } from './queries.ts'
 import { preamble } from './receive.ts'
@@ -42,13 +42,19 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
     Object.assign(call, await answer(platform, call, returning))
   const { wish } = call.instructions
   if (isOver(call.status) || wish === 'hang up') return [...preamble, hangUp()]
-  if (wish === 'come back') await dropWish(platform.db, { id: call.id, wish })
+  if (wish === 'come back') await leaveWhatItDid(platform, call)
   const actions =
     current === null ? await begin(platform, call) : await resume(platform, call, current, returning)
   return [...preamble, ...actions]
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+// The API has taken the call out of a verb; out of a Dial, whose legs nobody waits for any more.
+async function leaveWhatItDid(platform: Platform, call: RunningCall): Promise<void> {
+  await dropWish(platform.db, { id: call.id, wish: 'come back' })
+  await endRestOfLegs(platform, call, 'ORIGINATOR_CANCEL')
+}
 
 // By then the API may have given it another document to begin with.
 async function answer({ db }: Platform, { id }: RunningCall, { ringingAt }: Returning) {

@@ -49,15 +49,11 @@ export async function advanceWithin(tx: Db, which: Which, progress: Progress): P
   return moved
 }
 
-/** Ends the legs of a call that nobody has answered although its Dial is over, with the cause that it gave: those that
- * never became a channel get neither an event nor a CDR. */
-export const endLegs = (db: Db, parentId: string, cause: string): Promise<void> =>
-  db.transaction((tx) => endLegsWithin(tx, parentId, cause))
-
-async function endLegsWithin(tx: Db, parentId: string, cause: string): Promise<void> {
+/** Ends legs that nobody has answered although their Dial is over, with the cause that it gave: those that never became a
+ * channel get neither an event nor a CDR. */
+export async function endLegs(tx: Db, legs: readonly { id: string; answered: boolean }[], cause: string) {
   const end = { at: new Date(), cause, sipStatus: null, assumed: true }
-  for (const { id, answered } of await openLegs(tx, parentId))
-    if (!answered) await advanceWithin(tx, { id }, { end })
+  for (const { id, answered } of legs) if (!answered) await advanceWithin(tx, { id }, { end })
 }
 
 /** A step of a call: the event that customers know it by, and when it was taken. */
@@ -71,7 +67,7 @@ async function take(tx: Db, call: MovingCall, progress: Progress): Promise<Movin
   await updateCall(tx, { ...moved, callbackSequence })
   if (progress.end) {
     await charge(tx, call.id)
-    if (call.parentCallId === null) await endLegsWithin(tx, call.id, 'ORIGINATOR_CANCEL')
+    if (call.parentCallId === null) await endLegs(tx, await openLegs(tx, call.id), 'ORIGINATOR_CANCEL')
     await wakeQueueOf(tx, call.sipTrunkId)
   }
   return { ...moved, callbackSequence }

@@ -4,13 +4,15 @@ import { type Db, rows } from '../db/connect.ts'
 // A call that began so lately may not have its channel yet; its end may be on its way by event and CDR.
 const youngSeconds = 15
 
-/** The channels that are to be on a switch: those of its live calls, but for the youngest. */
+/** The channels that are to be on a switch: those of its live calls, but for the youngest, and for legs of a Dial that have
+ * not begun: one that rings others in turn may come to them later. They end with their Dial. */
 export async function expectedChannels(db: Db, switchName: string): Promise<string[]> {
   const expected = await rows<{ channel_uuid: string }>(
     db,
     sql`SELECT channel_uuid FROM phone_calls
       WHERE switch_name = ${switchName} AND status IN ('initiated', 'ringing', 'in-progress') AND placing_until IS NULL
-        AND started_at < now() - ${youngSeconds}::integer * interval '1 second'`,
+        AND started_at < now() - ${youngSeconds}::integer * interval '1 second'
+        AND NOT (direction = 'outbound-dial' AND status = 'initiated')`,
   )
   return expected.map(({ channel_uuid }) => channel_uuid)
 }

@@ -96,13 +96,13 @@ describe('hanging up', () => {
 
   test('what the switch could not be told is told when it is back', async () => {
     const id = await answered()
-    placing.fake.silent = true
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    placing.fake.cut()
+    await eventually(() => expect(placing.reached()).toBe(false))
     expect(await update(id, { Status: 'completed' })).toMatchObject({
       status: 200,
       json: { status: 'in-progress' },
     })
-    placing.fake.silent = false
+    placing.fake.mend()
     expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
   }, 30_000)
 

@@ -52,6 +52,7 @@ test('a switch that is away is waited for', async () => {
   placing = await startPlacing()
   await placing.trunk({ outboundHost: 'pbx.example.com' })
   await placing.fake.die()
+  await eventually(() => expect(placing.reached()).toBe(false))
   const id = await placing.order('+14155551234')
   await new Promise((resolve) => setTimeout(resolve, 500))
   expect(await placing.call(id)).toMatchObject({ status: 'queued' })

@@ -128,8 +128,8 @@ test.each([['before sending' as const], ['after sending' as const]])(
     await placing.startProcess((own) => doomed.alter(own))
     const ids = await orderMany(60)
     await eventually(() => expect(doomed.isDead).toBe(true), 20_000)
-    await placing.startProcess()
     await shortenPatience()
+    await placing.startProcess()
     await allCompleted(60, 50_000)
     expectOrderly(ids, 5)
   },

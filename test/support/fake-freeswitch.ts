@@ -41,6 +41,8 @@ export type FakeFreeswitch = {
   silent: boolean
   /** Connections that are logged in. */
   readonly connections: number
+  /** Connections that hear of channels. */
+  readonly listeners: number
   /** Sends an event to everyone who subscribed to it. */
   emit(fields: Record<string, string>): void
   /** A client registers, as the directory let it. */
@@ -219,6 +221,9 @@ export async function startFakeFreeswitch(
     get connections() {
       return [...clients].filter((client) => client.loggedIn).length
     },
+    get listeners() {
+      return [...clients].filter((client) => client.hears('CHANNEL_ANSWER')).length
+    },
     commands,
     gateways,
     history,
@@ -260,7 +265,12 @@ export async function startFakeFreeswitch(
   return fake
 }
 
-type Client = { socket: Socket; readonly loggedIn: boolean; event(fields: Record<string, string>): void }
+type Client = {
+  socket: Socket
+  readonly loggedIn: boolean
+  hears(name: string): boolean
+  event(fields: Record<string, string>): void
+}
 
 function createClient(
   socket: Socket,
@@ -324,6 +334,7 @@ function createClient(
   return {
     socket,
     event,
+    hears: (name) => !socket.destroyed && subscribed.has(name),
     get loggedIn() {
       return loggedIn && !socket.destroyed
     },

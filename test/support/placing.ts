@@ -19,6 +19,8 @@ export type Placing = {
   fake: FakeFreeswitch
   calls: FakeCalls
   tenant: Tenant
+  /** Whether any server process reaches the switch. */
+  reached(): boolean
   /** Starts a server process; `alter` may stand between it and its switches or database. */
   startProcess(alter?: (platform: Platform & { switches: Switches }) => Platform): Promise<ServerProcess>
   trunk(settings: Partial<TrunkSettings>): ReturnType<typeof createTrunk>
@@ -37,7 +39,7 @@ const from = '19175559876'
 
 /** Everything that is needed to place calls, and one server process unless `processes` says otherwise. */
 export async function startPlacing(processes = 1): Promise<Placing> {
-  const fleet = await startFleet({ hydrogen: ['s1'] })
+  const fleet = await startFleet({ hydrogen: ['s1'] }, 4000)
   const { platform } = fleet
   const fake = fleet.switches.s1
   if (fake === undefined) throw new Error('The fleet has a switch.')
@@ -45,15 +47,18 @@ export async function startPlacing(processes = 1): Promise<Placing> {
   const tenant = await createTenant(platform)
   const number = await assignNumber(platform, tenant, from)
   const stops: (() => Promise<void>)[] = []
+  const reaching: Switches[] = []
   const placing: Placing = {
     ...{ fleet, platform, fake, calls, tenant },
     startProcess: async (alter = (own) => own) => {
       const own = alter({ ...platform, switches: await fleet.startServer() })
       const stop = await startCallWork(own, { look: 50, sweep: 200 })
       stops.push(stop)
-      await eventually(() => expectHeld(own.switches), 20_000)
+      if (own.switches) reaching.push(own.switches)
+      await eventually(() => expectReady(fake, own.switches), 20_000)
       return { platform: own, stop }
     },
+    reached: () => reaching.some((switches) => switches.views().some(({ up }) => up)),
     trunk: (settings) => createTrunk(platform, tenant, settings),
     order: async (to, { account = tenant.account, ...more } = {}) => {
       const ordered = await orderCall(
@@ -107,6 +112,7 @@ const callback = {
   events: ['initiated', 'ringing', 'answered', 'completed'] as const,
 }
 
-function expectHeld(switches: Switches | undefined) {
-  if (!switches?.views().every(({ up }) => up)) throw new Error('The switches are not up.')
+function expectReady(fake: FakeFreeswitch, switches: Switches | undefined) {
+  const up = switches?.views().every((view) => view.up)
+  if (!up || fake.listeners === 0) throw new Error('The switch is not watched.')
 }
