@@ -18,8 +18,11 @@ export function createResampler(from: number, to: number): Resampler {
     const heldTo = heldFrom + held.length
     const ready = Math.max(0, Math.floor(((heldTo - reach - 1) * to) / from) + 1 - produced)
     const output = new Float32Array(ready)
-    for (let i = 0; i < ready; i++)
-      output[i] = sampleAt(filter, held, ((produced + i) * from) / to - heldFrom)
+    // In whole numbers, so that the place of a sample does not depend on the blocks that it came in.
+    for (let i = 0; i < ready; i++) {
+      const place = (produced + i) * from
+      output[i] = sampleAt(filter, held, Math.floor(place / to) - heldFrom, (place % to) / to)
+    }
     produced += ready
     const needed = Math.max(0, Math.floor((produced * from) / to) - reach - heldFrom)
     held = held.slice(needed)
@@ -58,9 +61,13 @@ function tapsAt(offset: number, cutoff: number, reach: number): Float32Array {
   return weights.map((weight) => weight / sum)
 }
 
-function sampleAt({ phases, reach, taps }: Filter, input: Float32Array, position: number): number {
-  const middle = Math.floor(position)
-  const weights = taps[Math.round((position - middle) * phases)]
+function sampleAt(
+  { phases, reach, taps }: Filter,
+  input: Float32Array,
+  middle: number,
+  behind: number,
+): number {
+  const weights = taps[Math.round(behind * phases)]
   if (weights === undefined) return 0
   let sum = 0
   for (let i = 0; i < weights.length; i++) sum += (weights[i] ?? 0) * (input[middle - reach + i] ?? 0)

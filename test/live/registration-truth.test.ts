@@ -72,7 +72,9 @@ async function lateness(trunk: Resource, words: RegExp, expected: Partial<Shown>
   const knew = await knownSince(trunk, words)
   const registration = await becomes(trunk, expected, 6000)
   const late = Date.now() - knew
-  console.log(`${registration.reason} (${registration.sip_code}): shown within ${late} ms of the switch knowing`)
+  console.log(
+    `${registration.reason} (${registration.sip_code}): shown within ${late} ms of the switch knowing`,
+  )
   expect(late).toBeLessThan(5000)
   return registration
 }
