@@ -586,7 +586,7 @@ export const registrations = pgTable(
     mark: text().notNull(),
     username: text().notNull(),
     switchId: text().notNull(),
-    /** SIP Call-ID of the registration: its key at the switch. */
+    /** SIP Call-ID of the registration. */
     registrationId: text().notNull(),
     contact: text().notNull(),
     userAgent: text(),
@@ -596,7 +596,8 @@ export const registrations = pgTable(
     ...timestamps,
   },
   (t) => [
-    primaryKey({ columns: [t.switchId, t.registrationId] }),
+    // Clients choose their Call-IDs, so two users may have the same one.
+    primaryKey({ columns: [t.switchId, t.registrationId, t.username] }),
     index('registrations_trunk_idx').on(t.trunkId),
   ],
 )

@@ -26,110 +26,127 @@ export type Commands = ReturnType<typeof createCommands>
 const startPatienceMs = 20_000
 
 /** The commands of the switch at the other end of a connection. */
-export function createCommands(socket: EventSocket) {
-  const sofia = (words: string) => `sofia profile ${profile} ${words}`
-  return {
-    /** Has the switch fetch a gateway and start it. Done says no more than that it tried (freeswitch.md 2.3): look for
-     * `gateway-added`. */
-    startGateway: async (trunkId: string): Promise<Result<null>> =>
-      nothing(await socket.background(sofia(`startgw ${uuid(trunkId)}`), startPatienceMs)),
+export const createCommands = (socket: EventSocket) => ({
+  ...gatewayCommands(socket),
+  ...clientCommands(socket),
+  ...callCommands(socket),
+})
 
-    /** Has the switch unregister and delete a gateway, which takes until `gateway-deleted`. */
-    killGateway: async (trunkId: string): Promise<Result<null>> =>
-      nothing(await socket.api(sofia(`killgw ${uuid(trunkId)}`))),
+const gatewayCommands = (socket: EventSocket) => ({
+  /** Has the switch fetch a gateway and start it. Done says no more than that it tried (freeswitch.md 2.3): look for
+   * `gateway-added`. */
+  startGateway: async (trunkId: string): Promise<Result<null>> =>
+    nothing(await socket.background(sofia(`startgw ${uuid(trunkId)}`), startPatienceMs)),
 
-    /** Names of all gateways that are up (registered) and down, also those that are being deleted. */
-    listGateways: async (): Promise<Result<{ up: string[]; down: string[] }>> => {
-      const [up, down] = await Promise.all([
-        socket.api(sofia('gwlist up')).then((reply) => read(reply, gatewayNames)),
-        socket.api(sofia('gwlist down')).then((reply) => read(reply, gatewayNames)),
-      ])
-      if (up.kind !== 'done') return up
-      return down.kind === 'done' ? { kind: 'done', value: { up: up.value, down: down.value } } : down
-    },
+  /** Has the switch unregister and delete a gateway, which takes until `gateway-deleted`. */
+  killGateway: async (trunkId: string): Promise<Result<null>> =>
+    nothing(await socket.api(sofia(`killgw ${uuid(trunkId)}`))),
 
-    /** The trunk version that a gateway carries; null when there is none, or it is being deleted. */
-    gatewayVersion: async (trunkId: string): Promise<Result<number | null>> =>
-      read(await socket.api(`sofia_gateway_data ${uuid(trunkId)} var trunk_version`), (text) =>
-        /^\d{1,9}$/.test(text.trim()) ? Number(text) : null,
+  /** Names of all gateways that are up (registered) and down, also those that are being deleted. */
+  listGateways: async (): Promise<Result<{ up: string[]; down: string[] }>> => {
+    const [up, down] = await Promise.all([
+      socket.api(sofia('gwlist up')).then((reply) => read(reply, gatewayNames)),
+      socket.api(sofia('gwlist down')).then((reply) => read(reply, gatewayNames)),
+    ])
+    if (up.kind !== 'done') return up
+    return down.kind === 'done' ? { kind: 'done', value: { up: up.value, down: down.value } } : down
+  },
+
+  /** The trunk version that a gateway carries; null when there is none, or it is being deleted. */
+  gatewayVersion: async (trunkId: string): Promise<Result<number | null>> =>
+    read(await socket.api(`sofia_gateway_data ${uuid(trunkId)} var trunk_version`), (text) =>
+      /^\d{1,9}$/.test(text.trim()) ? Number(text) : null,
+    ),
+
+  /** A gateway's state; null when there is none, or it is being deleted. */
+  gatewayStatus: async (trunkId: string): Promise<Result<GatewayStatus | null>> =>
+    read(await socket.api(`sofia xmlstatus gateway ${uuid(trunkId)}`), readGatewayStatus),
+
+  /** Has a gateway register at once, whatever it waits for. */
+  registerGateway: async (trunkId: string): Promise<Result<null>> =>
+    nothing(await socket.api(sofia(`register ${uuid(trunkId)}`))),
+})
+
+const clientCommands = (socket: EventSocket) => ({
+  /** Every contact that clients have registered. */
+  registrations: async (): Promise<Result<RegistrationStatus[]>> =>
+    read(await socket.api(`sofia xmlstatus profile ${profile} reg`), readRegistrations),
+
+  /** Forgets one contact of a realm by the Call-ID of its REGISTER; its calls go on. The client chose the Call-ID: one
+   * that a command cannot have, or that means more to this command than one contact, is refused. */
+  flushContact: async (registrationId: string, realm: string): Promise<Result<null>> =>
+    isPlainCallId(registrationId, realm)
+      ? nothing(await socket.api(sofia(`flush_inbound_reg ${registrationId}`)))
+      : { kind: 'refused', problem: 'The Call-ID is none that a command can have.' },
+
+  /** Forgets every contact of a digest user of a realm; its calls go on. */
+  flushUser: async (username: SipUser, realm: string): Promise<Result<null>> =>
+    nothing(await socket.api(sofia(`flush_inbound_reg ${username}@${word(realm)}`))),
+})
+
+const callCommands = (socket: EventSocket) => ({
+  /** Calls out on a leg whose variables name the channel (`origination_uuid`); once answered it hunts `callId` in
+   * context `twiml`. The result comes when it is answered or has failed; `accepted` is called before, once the switch
+   * has taken the order. */
+  originate: async (
+    leg: Leg,
+    callId: string,
+    patienceSeconds: number,
+    accepted?: () => void,
+  ): Promise<Result<Originated>> =>
+    read(
+      await socket.background(
+        `originate ${writeOriginate(leg)} ${uuid(callId)} XML twiml`,
+        patienceSeconds * 1000,
+        accepted,
       ),
+      originated,
+    ),
 
-    /** A gateway's state; null when there is none, or it is being deleted. */
-    gatewayStatus: async (trunkId: string): Promise<Result<GatewayStatus | null>> =>
-      read(await socket.api(`sofia xmlstatus gateway ${uuid(trunkId)}`), readGatewayStatus),
+  /** Whether the switch has begun to call on a channel whose leg carried `legMarksPlaced`, also when that is over. */
+  wasPlaced: async (channelUuid: string): Promise<Result<boolean>> =>
+    read(await socket.api(`hash select/${placedMark(uuid(channelUuid))}`), (text) =>
+      text.trim() === '1' ? true : /^(-ERR no reply)?\s*$/.test(text) ? false : undefined,
+    ),
 
-    /** Has a gateway register at once, whatever it waits for. */
-    registerGateway: async (trunkId: string): Promise<Result<null>> =>
-      nothing(await socket.api(sofia(`register ${uuid(trunkId)}`))),
+  /** Has the switch forget that. */
+  forgetPlaced: async (channelUuid: string): Promise<Result<null>> =>
+    nothing(await socket.api(`hash delete/${placedMark(uuid(channelUuid))}`)),
 
-    /** Every contact that clients have registered. */
-    registrations: async (): Promise<Result<RegistrationStatus[]>> =>
-      read(await socket.api(`sofia xmlstatus profile ${profile} reg`), readRegistrations),
+  /** Whether a channel is there. */
+  channelExists: async (channelUuid: string): Promise<Result<boolean>> =>
+    read(await socket.api(`uuid_exists ${uuid(channelUuid)}`), (text) =>
+      text.trim() === 'true' ? true : text.trim() === 'false' ? false : undefined,
+    ),
 
-    /** Forgets one contact by the Call-ID of its REGISTER; its calls go on. A Call-ID, which the client chose, that is
-     * not plain enough for a command is refused. */
-    flushContact: async (registrationId: string): Promise<Result<null>> =>
-      /^[A-Za-z0-9.!%*_+~():/?{}[\]<>-]{1,200}(@[A-Za-z0-9.:[\]-]{1,100})?$/.test(registrationId)
-        ? nothing(await socket.api(sofia(`flush_inbound_reg ${registrationId}`)))
-        : { kind: 'refused', problem: 'The Call-ID has characters that a command cannot have.' },
+  /** Ends a channel with a hangup cause; refused when there is no such channel. */
+  hangUp: async (channelUuid: string, cause = 'NORMAL_CLEARING'): Promise<Result<null>> =>
+    nothing(await socket.api(`uuid_kill ${uuid(channelUuid)} ${causeName(cause)}`)),
 
-    /** Forgets every contact of a digest user of a realm; its calls go on. */
-    flushUser: async (username: SipUser, realm: string): Promise<Result<null>> =>
-      nothing(await socket.api(sofia(`flush_inbound_reg ${username}@${word(realm)}`))),
+  /** Has a channel drop what it does and hunt `callId` in context `twiml` again, for the newest part of its TwiML. A
+   * transfer out of `record` would end the call (1.10.12 takes it for a failure of the recording); broken off, it is
+   * followed by the way back to us that stands behind every Record. */
+  comeBack: async (channelUuid: string, callId: string): Promise<Result<null>> => {
+    const transfer = `uuid_transfer ${uuid(channelUuid)} ${uuid(callId)} XML twiml`
+    const running = await socket.api(`uuid_getvar ${channelUuid} current_application`)
+    const recording = running.kind === 'reply' && running.text.trim() === 'record'
+    return nothing(await socket.api(recording ? `uuid_break ${channelUuid}` : transfer))
+  },
 
-    /** Calls out on a leg whose variables name the channel (`origination_uuid`); once answered it hunts `callId` in
-     * context `twiml`. The result comes when it is answered or has failed; `accepted` is called before, once the switch
-     * has taken the order. */
-    originate: async (
-      leg: Leg,
-      callId: string,
-      patienceSeconds: number,
-      accepted?: () => void,
-    ): Promise<Result<Originated>> =>
-      read(
-        await socket.background(
-          `originate ${writeOriginate(leg)} ${uuid(callId)} XML twiml`,
-          patienceSeconds * 1000,
-          accepted,
-        ),
-        originated,
-      ),
+  /** UUIDs of all channels on the switch. */
+  channels: async (): Promise<Result<Set<string>>> =>
+    read(await socket.api('show channels as json'), readChannels),
+})
 
-    /** Whether the switch has begun to call on a channel whose leg carried `legMarksPlaced`, also when that is over. */
-    wasPlaced: async (channelUuid: string): Promise<Result<boolean>> =>
-      read(await socket.api(`hash select/${placedMark(uuid(channelUuid))}`), (text) =>
-        text.trim() === '1' ? true : /^(-ERR no reply)?\s*$/.test(text) ? false : undefined,
-      ),
-
-    /** Has the switch forget that. */
-    forgetPlaced: async (channelUuid: string): Promise<Result<null>> =>
-      nothing(await socket.api(`hash delete/${placedMark(uuid(channelUuid))}`)),
-
-    /** Whether a channel is there. */
-    channelExists: async (channelUuid: string): Promise<Result<boolean>> =>
-      read(await socket.api(`uuid_exists ${uuid(channelUuid)}`), (text) =>
-        text.trim() === 'true' ? true : text.trim() === 'false' ? false : undefined,
-      ),
-
-    /** Ends a channel with a hangup cause; refused when there is no such channel. */
-    hangUp: async (channelUuid: string, cause = 'NORMAL_CLEARING'): Promise<Result<null>> =>
-      nothing(await socket.api(`uuid_kill ${uuid(channelUuid)} ${causeName(cause)}`)),
-
-    /** Has a channel drop what it does and hunt `callId` in context `twiml` again, for the newest part of its TwiML. A
-     * transfer out of `record` would end the call (1.10.12 takes it for a failure of the recording); broken off, it is
-     * followed by the way back to us that stands behind every Record. */
-    comeBack: async (channelUuid: string, callId: string): Promise<Result<null>> => {
-      const transfer = `uuid_transfer ${uuid(channelUuid)} ${uuid(callId)} XML twiml`
-      const running = await socket.api(`uuid_getvar ${channelUuid} current_application`)
-      const recording = running.kind === 'reply' && running.text.trim() === 'record'
-      return nothing(await socket.api(recording ? `uuid_break ${channelUuid}` : transfer))
-    },
-
-    /** UUIDs of all channels on the switch. */
-    channels: async (): Promise<Result<Set<string>>> =>
-      read(await socket.api('show channels as json'), readChannels),
-  }
+// To flush_inbound_reg, `x@trunks` is a user, `trunks` every user of the realm, and `reboot` everybody (mod_sofia.c,
+// sofia_reg_expire_call_id).
+function isPlainCallId(text: string, realm: string): boolean {
+  const match = /^[A-Za-z0-9.!%*_+~():/?{}[\]<>-]{1,200}(?:@([A-Za-z0-9.:[\]-]{1,100}))?$/.exec(text)
+  if (match === null) return false
+  return ![realm, 'reboot'].includes((match[1] ?? text).toLowerCase())
 }
+
+const sofia = (words: string) => `sofia profile ${profile} ${words}`
 
 function originated(text: string): Originated | undefined {
   if (text.startsWith('+OK')) return { kind: 'answered' }

@@ -3,10 +3,12 @@ import type { Patience } from '../event-socket/connection.ts'
 import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Platform, Switches } from '../platform.ts'
 import { announceSwitches, switchesOf } from './hold.ts'
-import { type Pace, startWatch } from './watch.ts'
+import { idle, type Pace, startWatch, stopWatch, trunkChanged, viewOf, type Watch } from './watch.ts'
 
 /** `Switches` with what only tests ask. */
 export type StartedSwitches = Switches & { idle(): Promise<void> }
+
+type Handler = (event: SwitchEvent, switchName: string) => Promise<void>
 
 const usualPace: Pace = { tick: 1000, check: 60_000, heldFor: 4500 }
 
@@ -20,45 +22,47 @@ export async function startSwitches(
   const { db, database, env, log } = platform
   await announceSwitches(db, switchesOf(env.regions))
   if (!env.EVENT_SOCKET) log.info('EVENT_SOCKET is off: no switch is contacted')
-  const handlers: ((event: SwitchEvent, switchName: string) => Promise<void>)[] = []
-  const holder = randomUUID()
-  const heard = async (event: SwitchEvent, switchName: string) => {
-    for (const handler of handlers) await handler(event, switchName)
-  }
-  const addresses = env.EVENT_SOCKET
-    ? env.regions.flatMap(({ alias, switches }) => switches.map((address) => ({ region: alias, address })))
-    : []
-  const watches = addresses.map(({ region, address }) =>
-    startWatch(
-      platform,
-      { id: `${address.host}:${address.port}`, region },
-      address,
-      holder,
-      heard,
-      { ...usualPace, ...pace },
-      patience,
-    ),
-  )
+  const handlers: Handler[] = []
+  const watches = env.EVENT_SOCKET ? watchAll(platform, handlers, { ...usualPace, ...pace }, patience) : []
   const unlisten = await database.listen('trunk_changed', (trunkId) => {
-    for (const watch of watches) watch.trunkChanged(trunkId)
+    for (const watch of watches) trunkChanged(watch, trunkId)
   })
-  const of = (switchId: string) => watches.find((watch) => watch.view().id === switchId)
+  const reached = (switchId: string) =>
+    watches.find(({ self, socket }) => self.id === switchId && socket.isUp)?.commands ?? null
   return {
-    commands: (switchId) => of(switchId)?.commands() ?? null,
+    commands: reached,
     liveChannels: async (switchId) => {
-      const told = await of(switchId)?.commands()?.channels()
+      const told = await reached(switchId)?.channels()
       return told?.kind === 'done' ? told.value : null
     },
     onChannelEvent: (handler) => {
       handlers.push(handler)
     },
-    views: () => watches.map((watch) => watch.view()),
+    views: () => watches.map(viewOf),
     idle: async () => {
-      await Promise.all(watches.map((watch) => watch.idle()))
+      await Promise.all(watches.map(idle))
     },
     stop: async () => {
       await unlisten()
-      await Promise.all(watches.map((watch) => watch.stop()))
+      await Promise.all(watches.map(stopWatch))
     },
   }
+}
+
+function watchAll(
+  platform: Platform,
+  handlers: readonly Handler[],
+  pace: Pace,
+  patience: Partial<Patience>,
+): Watch[] {
+  const holder = randomUUID()
+  const heard: Handler = async (event, switchName) => {
+    for (const handler of handlers) await handler(event, switchName)
+  }
+  return platform.env.regions.flatMap(({ alias, switches }) =>
+    switches.map((address) => {
+      const self = { id: `${address.host}:${address.port}`, region: alias }
+      return startWatch(platform, { self, address, holder, heard, pace, patience })
+    }),
+  )
 }

@@ -1,9 +1,11 @@
 import { type Commands, createCommands } from '../event-socket/commands.ts'
 import { EventSocket, type Patience, type SwitchAddress } from '../event-socket/connection.ts'
 import { eventNames, type SwitchEvent } from '../event-socket/event.ts'
+import type { Logger } from '../log.ts'
 import type { Platform, SwitchView } from '../platform.ts'
 import { dropHold, lookAround, namesakes, type SwitchOfRegion, takeHold } from './hold.ts'
-import { createReconciler } from './reconcile.ts'
+import { createInbox, type Inbox } from './inbox.ts'
+import { checkAll, createReconciler, hear, notice, type Reconciler } from './reconcile.ts'
 
 /** How often a process looks after its switches, in milliseconds. */
 export type Pace = {
@@ -15,175 +17,195 @@ export type Pace = {
   heldFor: number
 }
 
-/** One switch, as one process looks after it. */
-export type Watch = {
-  commands(): Commands | null
-  view(): SwitchView
-  trunkChanged(trunkId: string): void
-  /** Fulfilled when everything heard so far is taken in and no gateway is being changed. */
-  idle(): Promise<void>
-  stop(): Promise<void>
+/** Which switch to look after, and how. `holder` names this process; `heard` takes the events of channels. */
+export type Watched = {
+  self: SwitchOfRegion
+  address: SwitchAddress
+  holder: string
+  heard(event: SwitchEvent, switchName: string): Promise<void>
+  pace: Pace
+  patience: Partial<Patience>
 }
 
-type Heard = (event: SwitchEvent, switchName: string) => Promise<void>
-
-const mostUnread = 20_000
+/** One switch, as one process looks after it. */
+export type Watch = Watched & {
+  platform: Platform
+  log: Logger
+  socket: EventSocket
+  commands: Commands
+  reconciler: Reconciler
+  ofGateways: Inbox
+  ofChannels: Inbox
+  timer: NodeJS.Timeout
+  /** Its own name. */
+  name: string
+  /** On the clock of `performance.now()`. */
+  heldUntil: number
+  lastCheck: number
+  /** What was known of the region's switches when everything was last compared; empty when it has to be again. */
+  surroundings: string
+  turn: Promise<void> | null
+  check: Promise<void> | null
+  trouble: boolean
+  /** Why the last comparison could not be made. */
+  problem: string | null
+}
 
 /** Connects to a switch and, while this process holds it, reconciles it and takes in what it tells. */
-export function startWatch(
-  platform: Platform,
-  self: SwitchOfRegion,
-  address: SwitchAddress,
-  holder: string,
-  heard: Heard,
-  pace: Pace,
-  patience: Partial<Patience>,
-): Watch {
-  const { db, log } = platform
-  let name = ''
-  let heldUntil = 0
-  let surroundings = ''
-  let lastCheck = 0
-  let turn: Promise<void> | null = null
-  let check: Promise<void> | null = null
-  let trouble = false
-  const held = () => socket.isUp && performance.now() < heldUntil
-
-  const socket = new EventSocket(
-    address,
-    {
-      up: (switchName) => {
-        name = switchName
-        surroundings = ''
-        log.info({ switch: self.id, name }, 'Switch connected')
-        tickSoon()
-      },
-      down: (problem) => {
-        log.warn({ switch: self.id, problem }, 'Switch not reached')
-        tickSoon()
-      },
-      event: (event) => {
-        if (!held()) return
-        reconciler.notice(event)
-        if (isOfChannel(event)) ofChannels.add(() => heard(event, name))
-        else ofGateways.add(() => reconciler.hear(event))
-      },
-    },
-    patience,
-  )
+export function startWatch(platform: Platform, watched: Watched): Watch {
+  const log = platform.log.child({ switch: watched.self.id })
+  const failed = (err: unknown) => log.error({ err }, 'What a switch told could not be taken in')
+  const listener = {
+    up: (name: string) => connected(watch, name),
+    down: (problem: string) => disconnected(watch, problem),
+    event: (event: SwitchEvent) => takeIn(watch, event),
+  }
+  const socket = new EventSocket(watched.address, listener, watched.patience)
   const commands = createCommands(socket)
-  const reconciler = createReconciler({ db, self, commands, mayAct: held }, log)
-  const failed = (err: unknown) =>
-    log.error({ err, switch: self.id }, 'What a switch told could not be taken in')
-  const ofChannels = createInbox(failed)
-  const ofGateways = createInbox(failed)
-
-  const tick = async () => {
-    try {
-      await renew()
-      const now = await lookAround(db, self.region)
-      trouble = false
-      if (!held() || check !== null) return
-      if (now === surroundings && performance.now() < lastCheck + pace.check) return
-      surroundings = now
-      lastCheck = performance.now()
-      check = checkAll()
-    } catch (err) {
-      if (!trouble) log.error({ err, switch: self.id }, 'A switch cannot be looked after')
-      trouble = true
-    }
+  const tools = { db: platform.db, self: watched.self, commands, mayAct: () => holds(watch) }
+  const watch: Watch = {
+    ...watched,
+    ...{ platform, log, socket, commands, reconciler: createReconciler(tools, log) },
+    ...{ ofGateways: createInbox(failed), ofChannels: createInbox(failed) },
+    timer: setInterval(() => tick(watch), watched.pace.tick),
+    ...{
+      name: '',
+      heldUntil: 0,
+      lastCheck: 0,
+      surroundings: '',
+      turn: null,
+      check: null,
+      trouble: false,
+      problem: null,
+    },
   }
-  // Beside the ticks: with very many gateways it takes longer than the hold lasts.
-  const checkAll = async () => {
-    try {
-      await reconciler.checkAll()
-    } catch (err) {
-      surroundings = ''
-      log.error({ err, switch: self.id }, 'A switch could not be compared with what it is to run')
-    } finally {
-      check = null
-    }
-  }
-  const renew = async () => {
-    const before = held()
-    const asked = performance.now()
-    if (!socket.isUp) {
-      if (heldUntil > 0) await dropHold(db, self.id, holder)
-      heldUntil = 0
-    } else if (await takeHold(db, self.id, holder, name)) heldUntil = asked + pace.heldFor
-    else heldUntil = 0
-    if (held() !== before) await (held() ? begin() : end())
-  }
-  const begin = async () => {
-    log.info({ switch: self.id, name }, 'Watching the switch')
-    const others = await namesakes(db, self.id, name)
-    if (others.length > 0)
-      log.error(
-        { switch: self.id, name, others },
-        'Switches have the same name: give each a SWITCH_NAME of its own',
-      )
-    surroundings = ''
-    await socket.subscribe(eventNames)
-  }
-  const end = async () => {
-    log.info({ switch: self.id }, 'No longer watching the switch')
-    reconciler.stop()
-    await socket.subscribe([])
-  }
-  const tickSoon = () => {
-    turn ??= tick().finally(() => {
-      turn = null
-    })
-  }
-  const timer = setInterval(tickSoon, pace.tick)
   socket.open()
+  return watch
+}
 
-  return {
-    commands: () => (socket.isUp ? commands : null),
-    view: () => {
-      const { id, region } = self
-      return { id, region, up: socket.isUp, problem: socket.isUp ? null : socket.problem, held: held() }
-    },
-    trunkChanged: (trunkId) => {
-      if (held()) reconciler.trunkChanged(trunkId)
-    },
-    idle: async () => {
-      await turn
-      await Promise.all([check, ofGateways.empty(), ofChannels.empty()])
-      await reconciler.idle()
-    },
-    stop: async () => {
-      clearInterval(timer)
-      reconciler.stop()
-      const had = heldUntil > 0
-      heldUntil = 0
-      await socket.close()
-      await Promise.all([turn, check, ofGateways.empty(), ofChannels.empty()])
-      if (had) await dropHold(db, self.id, holder).catch(failed)
-    },
-  }
+/** Whether this process is the one that watches the switch, and reaches it. */
+export const holds = ({ socket, heldUntil }: Watch): boolean => socket.isUp && performance.now() < heldUntil
+
+/** The switch as this process sees it. */
+export function viewOf(watch: Watch): SwitchView {
+  const { self, socket } = watch
+  return { ...self, up: socket.isUp, problem: socket.isUp ? null : socket.problem, held: holds(watch) }
+}
+
+/** A trunk was changed by any process. */
+export function trunkChanged(watch: Watch, trunkId: string): void {
+  if (holds(watch)) watch.reconciler.trunks.push(trunkId)
+}
+
+/** Fulfilled when everything heard so far is taken in and no gateway is being changed. */
+export async function idle({ turn, check, ofGateways, ofChannels, reconciler }: Watch): Promise<void> {
+  await Promise.all([turn, check])
+  await Promise.all([ofGateways.empty(), ofChannels.empty()])
+  await reconciler.trunks.idle()
+}
+
+/** Ends the connection and gives the hold up. */
+export async function stopWatch(watch: Watch): Promise<void> {
+  const { platform, self, holder, socket, reconciler, ofGateways, ofChannels } = watch
+  clearInterval(watch.timer)
+  reconciler.trunks.clear()
+  const had = watch.heldUntil > 0
+  watch.heldUntil = 0
+  await socket.close()
+  await Promise.all([watch.turn, watch.check, ofGateways.empty(), ofChannels.empty()])
+  if (had)
+    await dropHold(platform.db, self.id, holder).catch((err) =>
+      watch.log.error({ err }, 'A switch could not be given up'),
+    )
+}
+
+function connected(watch: Watch, name: string): void {
+  watch.log.info({ name }, 'Switch connected')
+  watch.name = name
+  watch.surroundings = ''
+  tick(watch)
+}
+
+function disconnected(watch: Watch, problem: string): void {
+  watch.log.warn({ problem }, 'Switch not reached')
+  tick(watch)
 }
 
 const channelKinds = ['channel-progress', 'channel-answered', 'channel-ended', 'recording-stopped']
 
-const isOfChannel = ({ kind }: SwitchEvent): boolean => channelKinds.includes(kind)
+function takeIn(watch: Watch, event: SwitchEvent): void {
+  if (!holds(watch)) return
+  const { reconciler, ofChannels, ofGateways, name } = watch
+  notice(reconciler, event)
+  if (channelKinds.includes(event.kind)) ofChannels.add(() => watch.heard(event, name))
+  else ofGateways.add(() => hear(reconciler, event))
+}
 
-// Does one thing after the other, in order. What comes while far too much waits is dropped: the next comparison of
-// everything, and the CDRs, say the same again.
-function createInbox(failed: (err: unknown) => void) {
-  let last: Promise<void> = Promise.resolve()
-  let unread = 0
-  return {
-    add: (deed: () => Promise<void>) => {
-      if (unread >= mostUnread) return failed(new Error(`More than ${mostUnread} events wait.`))
-      unread++
-      last = last
-        .then(deed)
-        .catch(failed)
-        .then(() => {
-          unread--
-        })
-    },
-    empty: () => last,
+function tick(watch: Watch): void {
+  watch.turn ??= lookAfter(watch).finally(() => {
+    watch.turn = null
+  })
+}
+
+async function lookAfter(watch: Watch): Promise<void> {
+  const { platform, self, pace, log } = watch
+  try {
+    await renew(watch)
+    const now = await lookAround(platform.db, self.region)
+    watch.trouble = false
+    const due = now !== watch.surroundings || performance.now() > watch.lastCheck + pace.check
+    if (!holds(watch) || !due || watch.check !== null) return
+    watch.surroundings = now
+    watch.lastCheck = performance.now()
+    watch.check = compare(watch)
+  } catch (err) {
+    if (!watch.trouble) log.error({ err }, 'A switch cannot be looked after')
+    watch.trouble = true
   }
+}
+
+// Beside the ticks: with very many gateways it takes longer than the hold lasts. What failed is done again at the next.
+async function compare(watch: Watch): Promise<void> {
+  try {
+    const problem = await checkAll(watch.reconciler)
+    if (problem !== null && problem !== watch.problem)
+      watch.log.warn({ problem }, 'A switch cannot be compared with what it is to run')
+    if (problem !== null) watch.surroundings = ''
+    watch.problem = problem
+  } catch (err) {
+    watch.surroundings = ''
+    watch.log.error({ err }, 'A switch could not be compared with what it is to run')
+  } finally {
+    watch.check = null
+  }
+}
+
+async function renew(watch: Watch): Promise<void> {
+  const { platform, self, holder, socket, pace } = watch
+  const before = holds(watch)
+  const asked = performance.now()
+  if (socket.isUp) {
+    const taken = await takeHold(platform.db, self.id, holder, watch.name)
+    watch.heldUntil = taken ? asked + pace.heldFor : 0
+  } else {
+    if (watch.heldUntil > 0) await dropHold(platform.db, self.id, holder)
+    watch.heldUntil = 0
+  }
+  if (holds(watch) !== before) await (before ? endHold(watch) : beginHold(watch))
+}
+
+async function beginHold(watch: Watch): Promise<void> {
+  const { platform, self, name, log } = watch
+  log.info({ name }, 'Watching the switch')
+  const others = await namesakes(platform.db, self.id, name)
+  if (others.length > 0)
+    log.error({ name, others }, 'Switches have the same name: give each a SWITCH_NAME of its own')
+  watch.surroundings = ''
+  await watch.socket.subscribe(eventNames)
+}
+
+async function endHold({ log, reconciler, socket }: Watch): Promise<void> {
+  log.info('No longer watching the switch')
+  reconciler.trunks.clear()
+  await socket.subscribe([])
 }

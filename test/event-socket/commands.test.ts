@@ -86,10 +86,15 @@ test('registrations', async () => {
   expect(await commands.flushUser(user, 'trunks')).toEqual({ kind: 'done', value: null })
   expect(last()).toBe('sofia profile nat_gateway flush_inbound_reg cc1@trunks')
   expect(await commands.registrations()).toEqual({ kind: 'done', value: [] })
-  expect(await commands.flushContact('2f0b~x!1-[a]@192.0.2.1')).toEqual({ kind: 'done', value: null })
+  // A user, all users, everybody.
+  const meaningMore = ['victim@trunks', 'victim@TRUNKS', 'trunks', 'reboot', 'Reboot']
+  expect(await commands.flushContact('2f0b~x!1-[a]@192.0.2.1', 'trunks')).toEqual({
+    kind: 'done',
+    value: null,
+  })
   expect(last()).toBe('sofia profile nat_gateway flush_inbound_reg 2f0b~x!1-[a]@192.0.2.1')
-  for (const callId of ['a b', 'a reboot', 'a\nb', '"a"', "it's", 'a\\b', 'a@b@c', '']) {
-    expect(await commands.flushContact(callId)).toMatchObject({ kind: 'refused' })
+  for (const callId of ['a b', 'a reboot', 'a\nb', '"a"', "it's", 'a\\b', 'a@b@c', '', ...meaningMore]) {
+    expect(await commands.flushContact(callId, 'trunks')).toMatchObject({ kind: 'refused' })
   }
   expect(last()).toContain('2f0b~x!1')
 })

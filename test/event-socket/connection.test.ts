@@ -15,9 +15,9 @@ async function startFake(): Promise<FakeFreeswitch> {
   return fake
 }
 
-const patience = { connect: 500, reply: 300, keepalive: 50, retry: 20, longestRetry: 80 }
+const patience = { connect: 5000, reply: 5000, keepalive: 50, retry: 20, longestRetry: 80 }
 
-function connectTo(fake: FakeFreeswitch, password = fake.password) {
+function connectTo(fake: FakeFreeswitch, password = fake.password, reply = patience.reply) {
   const heard: string[] = []
   const events: SwitchEvent[] = []
   const listener: Listener = {
@@ -25,7 +25,10 @@ function connectTo(fake: FakeFreeswitch, password = fake.password) {
     down: (problem) => heard.push(`down ${problem}`),
     event: (event) => events.push(event),
   }
-  const socket = new EventSocket({ host: fake.host, port: fake.port, password }, listener, patience)
+  const socket = new EventSocket({ host: fake.host, port: fake.port, password }, listener, {
+    ...patience,
+    reply,
+  })
   open.push(socket)
   socket.open()
   return { socket, heard, events }
@@ -126,7 +129,7 @@ describe('when the switch is not there', () => {
 
   test('a switch that hangs is given up, and taken again when it answers', async () => {
     const fake = await startFake()
-    const { heard } = connectTo(fake)
+    const { heard } = connectTo(fake, fake.password, 300)
     await upWith(heard)
     fake.silent = true
     await eventually(() => expect(heard.at(-1)).toBe('down no answer within 300 ms'))

@@ -341,7 +341,8 @@ function createClient(
   }
 }
 
-const registerEvent = (registration: FakeRegistration): Record<string, string> => ({
+/** The event of a client that registers. */
+export const registerEvent = (registration: FakeRegistration): Record<string, string> => ({
   'Event-Name': 'CUSTOM',
   'Event-Subclass': 'sofia::register',
   'profile-name': 'nat_gateway',

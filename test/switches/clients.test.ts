@@ -9,7 +9,7 @@ import { changeTrunk } from '../../src/trunks/change.ts'
 import { deleteTrunk } from '../../src/trunks/queries.ts'
 import type { Trunk, TrunkSettings } from '../../src/trunks/trunk.ts'
 import { eventually } from '../support/eventually.ts'
-import type { FakeFreeswitch } from '../support/fake-freeswitch.ts'
+import { type FakeFreeswitch, registerEvent } from '../support/fake-freeswitch.ts'
 import { capturedFetch, post } from '../support/fetches.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
 import { createTenant, createTrunk, type Tenant } from '../support/rows.ts'
@@ -164,6 +164,23 @@ test('a Call-ID that fits into no command is flushed by its user name', async ()
   await change(trunk, { password: 'another-one' })
   await eventually(() => expect(held(trunk)).toEqual([]), 2000)
   expect(fake.commands).toContain(`sofia profile nat_gateway flush_inbound_reg ${trunk.username}@trunks`)
+})
+
+test('a client that uses the Call-ID of another does it no harm', async () => {
+  const [victim, attacker] = [await client(), await client()]
+  const own = await register(victim, 'one-call-id')
+  fake.register(own)
+  fake.emit(registerEvent(await register(attacker, 'one-call-id')))
+  for (const trunk of [victim, attacker])
+    await eventually(async () =>
+      expect(await registrationOf(db(), trunk)).toMatchObject({ state: 'registered' }),
+    )
+  await change(attacker, { password: 'another-one' })
+  await eventually(async () =>
+    expect(await registrationOf(db(), attacker)).toMatchObject({ state: 'unregistered' }),
+  )
+  expect(held(victim)).toEqual([own])
+  expect(await registrationOf(db(), victim)).toMatchObject({ state: 'registered' })
 })
 
 test('who has the new credentials already stays', async () => {

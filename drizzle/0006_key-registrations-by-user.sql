@@ -1,0 +1,2 @@
+ALTER TABLE "registrations" DROP CONSTRAINT "registrations_switch_id_registration_id_pk";--> statement-breakpoint
+ALTER TABLE "registrations" ADD CONSTRAINT "registrations_switch_id_registration_id_username_pk" PRIMARY KEY("switch_id","registration_id","username");
