@@ -151,9 +151,13 @@ export const writeOriginate = (leg: Leg): string =>
 export const gatewayEndpoint = (trunkId: string, number: DialledNumber): string =>
   `sofia/gateway/${word(trunkId)}/${number}`
 
-/** `sofia/nat_gateway/sip:{number}@{host}`, through a proxy when there is one. */
-export const hostEndpoint = (number: DialledNumber, host: Host, proxy: Host | null): string =>
-  `sofia/${profile}/sip:${number}@${host}${proxy === null ? '' : `;fs_path=sip:${proxy}`}`
+/** `sofia/nat_gateway/sip:{number}@{host}`, over TCP where that is how it is reached, through a proxy when there is one. */
+export const hostEndpoint = (
+  number: DialledNumber,
+  { host, tcp }: { host: Host; tcp: boolean },
+  proxy: Host | null,
+): string =>
+  `sofia/${profile}/sip:${number}@${host}${tcp ? ';transport=tcp' : ''}${proxy === null ? '' : `;fs_path=sip:${proxy}`}`
 
 /** A SIP URI, as `<Sip>` names it. */
 export const uriEndpoint = ({ user, host, transport }: SipUri): string =>

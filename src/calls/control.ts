@@ -58,6 +58,7 @@ async function goOn(
   call: MovingCall,
   { source, fallback }: Extract<CallChange, { kind: 'go on' }>,
 ): Promise<Result> {
+  if (call.instructions.wish === 'hang up') return { changed: 'over', asking: null }
   const instructions = withFallback(call.instructions, fallback)
   const before = call.status !== 'in-progress' && call.direction !== 'inbound'
   if (before && call.direction === 'outbound-dial') return { changed: 'unanswered', asking: null }

@@ -59,7 +59,8 @@ export async function insertLeg(db: Db, leg: NewLeg): Promise<boolean> {
   return stored?.status === 'initiated'
 }
 
-/** Where the client of a `client_credentials` trunk can be reached: `host:port` of its newest registration, or null. */
+/** Where the client of a `client_credentials` trunk can be reached: `host:port` of its newest registration, with
+ * `;transport=tcp` where it registered so; or null. */
 export async function contactOfClient(db: Db, trunkId: string): Promise<string | null> {
   const [found] = await db
     .select({ contact: registrations.contact, ip: registrations.networkIp, port: registrations.networkPort })
@@ -68,9 +69,11 @@ export async function contactOfClient(db: Db, trunkId: string): Promise<string |
     .orderBy(desc(registrations.updatedAt))
     .limit(1)
   if (!found) return null
+  const transport = /;transport=tcp/i.test(found.contact) ? ';transport=tcp' : ''
   if (found.ip !== null && found.port !== null)
-    return `${found.ip.includes(':') ? `[${found.ip}]` : found.ip}:${found.port}`
-  return /@([^;>]+)/.exec(found.contact)?.[1] ?? null
+    return `${found.ip.includes(':') ? `[${found.ip}]` : found.ip}:${found.port}${transport}`
+  const named = /@([^;>]+)/.exec(found.contact)?.[1]
+  return named === undefined ? null : `${named}${transport}`
 }
 
 /** The leg that a Dial joined, by its channel's UUID, and how long it was joined as far as is known by now. */

@@ -3,9 +3,10 @@ import { type Db, rows } from '../db/connect.ts'
 import { phoneCalls } from '../db/schema.ts'
 import type { Instructions } from './call.ts'
 
-/** Channel on which the server processes hear that there is something to do for a call: to place a queued one, or to tell
- * a switch what the API wants. */
+/** Channel on which the server processes hear that there is something to do for a call. */
 export const dueChannel = 'calls_due'
+
+/** What there is to do: to place a queued call, or to tell a switch what the API wants of one. */
 export type DueWork = 'queue' | 'wish'
 
 /** Wakes the call work of every server process, once the transaction is through. */

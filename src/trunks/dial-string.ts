@@ -35,7 +35,8 @@ export function endpoint(
   const number = toDialledNumber(numberPart(trunk, destination))
   if (number === null) return null
   if (trunk.authenticationMode === 'outbound_registration') return gatewayEndpoint(trunk.id, number)
-  const host = toHost(trunk.outboundHost ?? contact ?? '')
+  const [, hostText = '', tcp] = /^(.*?)(;transport=tcp)?$/.exec(trunk.outboundHost ?? contact ?? '') ?? []
+  const host = toHost(hostText)
   const proxy = trunk.outboundProxy === null ? null : toHost(trunk.outboundProxy)
-  return host === null ? null : hostEndpoint(number, host, proxy)
+  return host === null ? null : hostEndpoint(number, { host, tcp: tcp !== undefined }, proxy)
 }

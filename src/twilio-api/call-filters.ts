@@ -46,9 +46,12 @@ function readSpan(reading: Reading, name: string): Span | null {
   const isDate = /^\d{4}-\d\d-\d\d$/.test(value)
   const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$/.test(value)
   const begin = new Date(isTime && !/(Z|[+-]\d\d:?\d\d)$/.test(value) ? `${value}Z` : value)
-  if ((!isDate && !isTime) || Number.isNaN(begin.getTime())) {
+  if ((!isDate && !isTime) || !isOfOurTimes(begin)) {
     refuse(reading, 20001, `${name} must be a date (YYYY-MM-DD) or a time in ISO 8601, not ${quote(value)}`)
     return null
   }
   return { begin, end: new Date(begin.getTime() + (isDate ? 86_400_000 : 1000)) }
 }
+
+// Beyond these years a date is a slip, and PostgreSQL writes some of them otherwise.
+const isOfOurTimes = (time: Date) => time.getUTCFullYear() >= 1970 && time.getUTCFullYear() < 3000

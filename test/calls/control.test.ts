@@ -102,6 +102,10 @@ describe('hanging up', () => {
       status: 200,
       json: { status: 'in-progress' },
     })
+    expect(await update(id, { Twiml: '<Response><Pause/></Response>' })).toMatchObject({
+      status: 400,
+      json: { code: 21220 },
+    })
     placing.fake.mend()
     expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
   }, 30_000)

@@ -171,7 +171,7 @@ describe('where a call goes', () => {
     await register(trunk.username ?? '')
     const registered = await placing.order('+85516701721')
     expect(await placing.ended(registered)).toMatchObject({ status: 'completed' })
-    expect(lastEndpoint()).toBe('sofia/nat_gateway/sip:016701721@192.0.2.77:5062')
+    expect(lastEndpoint()).toBe('sofia/nat_gateway/sip:016701721@192.0.2.77:5062;transport=tcp')
   })
 
   test('to a SIP URI, headers included, without a trunk', async () => {
@@ -189,7 +189,7 @@ async function register(username: string) {
   const body = capturedFetch('directory-register-digest', { user: username, sip_auth_username: username })
   const answer = await post(freeswitch(placing.platform), '/xml', body)
   const mark = /name="mwi-account" value="([^"]+)"/.exec(await answer.text())?.[1] ?? ''
-  const contact = `"" <sip:${username}@10.0.0.1:5060>`
+  const contact = `"" <sip:${username}@10.0.0.1:5060;transport=TCP;fs_nat=yes>`
   placing.fake.register({ username, registrationId: 'r1', contact, mark, expiresSeconds: 120 })
   await eventually(async () => expect(await placing.platform.db.select().from(registrations)).toHaveLength(1))
 }

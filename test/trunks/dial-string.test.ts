@@ -115,6 +115,12 @@ describe('where it is dialled', () => {
       'sofia/nat_gateway/sip:4155551234@192.0.2.7:5062',
     ],
     [
+      'client_credentials, registered over TCP',
+      { authenticationMode: 'client_credentials', outboundHost: null },
+      '[2001:db8::7]:40001;transport=tcp',
+      'sofia/nat_gateway/sip:14155551234@[2001:db8::7]:40001;transport=tcp',
+    ],
+    [
       'client_credentials, not registered',
       { authenticationMode: 'client_credentials', outboundHost: null },
       null,
