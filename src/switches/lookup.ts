@@ -18,12 +18,10 @@ export function switchForTrunk(
   return anySwitchOf(db, trunk.region)
 }
 
-/** The switch that runs a trunk's gateway, or null when none does or it is not up. */
-export const switchOfGateway = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
+const switchOfGateway = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
   find(db, sql`s.id = (SELECT g.switch_id FROM gateway_states g WHERE g.trunk_id = ${trunkId}::uuid)`)
 
-/** The switch at which a trunk's client has registered last, or null when it has not or the switch is not up. */
-export const switchOfRegistration = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
+const switchOfRegistration = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
   find(
     db,
     sql`s.id = (SELECT r.switch_id FROM registrations r WHERE r.trunk_id = ${trunkId}::uuid AND r.expires_at > now()
@@ -33,10 +31,6 @@ export const switchOfRegistration = (db: Db, trunkId: string): Promise<FoundSwit
 /** One of a region's switches that are up, each as often as the others. */
 export const anySwitchOf = (db: Db, region: string): Promise<FoundSwitch | null> =>
   find(db, sql`s.region = ${region}`)
-
-/** The switch that calls itself so: where the channel of a call with that `switchName` runs. */
-export const switchNamed = (db: Db, name: string): Promise<FoundSwitch | null> =>
-  find(db, sql`s.name = ${name}`)
 
 async function find(db: Db, which: SQL): Promise<FoundSwitch | null> {
   const [found] = await rows<FoundSwitch>(

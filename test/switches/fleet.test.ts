@@ -5,7 +5,7 @@ import { rows } from '../../src/db/connect.ts'
 import { switches } from '../../src/db/schema.ts'
 import type { SwitchEvent } from '../../src/event-socket/event.ts'
 import { freeswitch } from '../../src/freeswitch/index.ts'
-import { switchNamed, switchOfGateway } from '../../src/switches/lookup.ts'
+import { anySwitchOf, switchForTrunk } from '../../src/switches/lookup.ts'
 import { claimGateways, wishedVersions } from '../../src/switches/placement.ts'
 import { registrationOf } from '../../src/switches/registration.ts'
 import { startSwitches } from '../../src/switches/switches.ts'
@@ -57,17 +57,17 @@ describe('two switches of a region', () => {
     await eventually(() => expect([...here(), ...there()].sort()).toEqual(ids))
     const [first, second] = [here().sort(), there().sort()]
     expect(Math.min(first.length, second.length)).toBeGreaterThan(0)
-    const [moved] = first
+    const moved = trunks.find(({ id }) => id === first[0])
     if (moved === undefined) throw new Error('s1 runs a gateway.')
 
     await switches.s1?.die()
-    await eventually(async () => expect(await switchOfGateway(platform.db, moved)).toBeNull())
+    await eventually(async () => expect(await switchForTrunk(platform.db, moved)).toBeNull())
     await server.idle()
     expect(there().sort()).toEqual(second)
     await age(fleet, switches.s1?.id)
     await eventually(() => expect(there().sort()).toEqual(ids))
     await eventually(async () =>
-      expect(await switchOfGateway(platform.db, moved)).toEqual({ id: switches.s2?.id, name: 's2' }),
+      expect(await switchForTrunk(platform.db, moved)).toEqual({ id: switches.s2?.id, name: 's2' }),
     )
 
     // Started again it finds its gateways with the other switch, and takes each when that one has let go.
@@ -84,7 +84,7 @@ describe('two switches of a region', () => {
     await eventually(() => expect([here().sort(), there().sort()]).toEqual([first, second]))
     expect(double).toEqual([])
     expect(switches.s2?.history.filter((entry) => entry.startsWith('deleted'))).toHaveLength(first.length)
-    expect(await switchOfGateway(platform.db, moved)).toEqual({ id: switches.s1?.id, name: 's1' })
+    expect(await switchForTrunk(platform.db, moved)).toEqual({ id: switches.s1?.id, name: 's1' })
     for (const trunk of trunks)
       await eventually(async () =>
         expect(await registrationOf(platform.db, trunk)).toMatchObject({ state: 'registered' }),
@@ -179,11 +179,11 @@ test('a switch that nobody reaches is down after six seconds, and not named', as
   const { platform, switches: fakes } = fleet
   const server = await fleet.startServer()
   await eventually(async () =>
-    expect(await switchNamed(platform.db, 's1')).toEqual({ id: fakes.s1?.id, name: 's1' }),
+    expect(await anySwitchOf(platform.db, 'hydrogen')).toEqual({ id: fakes.s1?.id, name: 's1' }),
   )
   expect(await server.liveChannels(fakes.s1?.id ?? '')).toEqual(new Set())
   await fakes.s1?.die()
-  await eventually(async () => expect(await switchNamed(platform.db, 's1')).toBeNull())
+  await eventually(async () => expect(await anySwitchOf(platform.db, 'hydrogen')).toBeNull())
   expect(server.commands(fakes.s1?.id ?? '')).toBeNull()
   expect(await server.liveChannels(fakes.s1?.id ?? '')).toBeNull()
   await age(fleet, fakes.s1?.id)
