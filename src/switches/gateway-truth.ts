@@ -16,17 +16,18 @@ export type Finding =
   | { kind: 'failed'; sipCode: number | null; reason: string }
 
 /** Reads a gateway's state, from an event or asked for (without code and phrase), by FreeSWITCH's names of it
- * (sofia_reg.c). A registration that is being renewed is still one: its state goes through TRYING while it stays up. */
+ * (sofia_reg.c). A registration that is being renewed is still one: its state goes through TRYING while it stays up. A
+ * renewal that fails is told while it is up, and never again: it is taken out of use a second later, without a word why. */
 export function readState(told: Pick<GatewayState, 'state' | 'up'> & Partial<GatewayState>): Finding | null {
   const { state, up, sipCode = null, phrase = null } = told
   if (state === 'REGISTER') return up ? { kind: 'registered', renewed: true } : { kind: 'accepted' }
-  if (up) return state === 'REGED' ? { kind: 'registered', renewed: false } : null
   if (state === 'FAILED' && phrase === 'DNS Error')
     return { kind: 'failed', sipCode: null, reason: unresolved }
   if (state === 'FAILED' && sipCode !== null)
     return { kind: 'failed', sipCode, reason: phrase ?? `SIP status ${sipCode}` }
   if (state === 'TIMEOUT') return { kind: 'failed', sipCode: null, reason: silent }
   if (state === 'FAILED' || state === 'FAIL_WAIT') return { kind: 'still failed' }
+  if (up) return state === 'REGED' ? { kind: 'registered', renewed: false } : null
   if (state === 'UNREGISTER' || state === 'DOWN') return { kind: 'unregistering' }
   return { kind: 'trying' }
 }

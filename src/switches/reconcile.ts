@@ -106,6 +106,7 @@ export async function hear({ gateways, trunks }: Reconciler, event: SwitchEvent)
 async function hearState(gateways: Gateways, event: GatewayState): Promise<void> {
   const finding = readState(event)
   if (finding === null) return
-  await recordFinding(gateways.db, gateways.self, event.gateway, finding, event.networkIp)
-  if (event.state === 'FAIL_WAIT') await lookAtGateway(gateways, event.gateway)
+  const untold = await recordFinding(gateways.db, gateways.self, event.gateway, finding, event.networkIp)
+  if (untold) await gateways.commands.registerGateway(event.gateway)
+  else if (event.state === 'FAIL_WAIT') await lookAtGateway(gateways, event.gateway)
 }

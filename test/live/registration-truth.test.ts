@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Resource } from './support/carrier.ts'
 import { freeSipPort } from './support/ports.ts'
 import { until } from './support/programs.ts'
@@ -103,49 +103,52 @@ test('a wrong password: refused, when it is tried again, and registered once it 
   await world.carrier.remove(trunk)
 })
 
-test('a registrar that does not answer', async () => {
-  const trunk = await create({ outbound_host: `127.0.0.1:${silent.address().port}` })
-  await becomes(trunk, { state: 'registering' }, 5000)
-  await lateness(trunk, /Timeout Registering/, {
-    state: 'failed',
-    sip_code: null,
-    reason: 'The registrar did not answer.',
+// Each of these mostly waits for the switch's own patience to end.
+describe.concurrent('what the switch learns after a while', () => {
+  test('a registrar that does not answer', async () => {
+    const trunk = await create({ outbound_host: `127.0.0.1:${silent.address().port}` })
+    await becomes(trunk, { state: 'registering' }, 5000)
+    await lateness(trunk, /Timeout Registering/, {
+      state: 'failed',
+      sip_code: null,
+      reason: 'The registrar did not answer.',
+    })
+    await world.carrier.remove(trunk)
   })
-  await world.carrier.remove(trunk)
+
+  test('a port where nobody listens', async () => {
+    const trunk = await create({ outbound_host: `127.0.0.1:${await freeSipPort('127.0.0.1')}` })
+    await lateness(trunk, /Failed Registration with status/, {
+      state: 'failed',
+      sip_code: 503,
+      reason: 'Service Unavailable',
+    })
+    await world.carrier.remove(trunk)
+  })
+
+  test('a host name that nobody knows', async () => {
+    const trunk = await create({ outbound_host: 'no-such-host.invalid' })
+    await lateness(trunk, /DNS Error/, {
+      state: 'failed',
+      sip_code: null,
+      reason: 'The host name of the registrar could not be resolved.',
+    })
+    await world.carrier.remove(trunk)
+  }, 120_000)
+
+  test('a registrar that is restarted: lost when the switch knows, registered again when it is back', async () => {
+    const trunk = await create({})
+    await becomes(trunk, { state: 'registered' }, 10_000)
+    await pbx.die()
+    // As when the registration is due to be renewed, in nine minutes.
+    await world.freeswitch.api(`sofia profile nat_gateway register ${trunk.id}`)
+    await lateness(trunk, /Failed Registration with status/, {
+      state: 'failed',
+      sip_code: 503,
+      reason: 'Service Unavailable',
+    })
+    await pbx.start()
+    await becomes(trunk, { state: 'registered' }, 60_000)
+    expect([...(await pbx.contacts()).keys()]).toEqual(['alice'])
+  }, 120_000)
 })
-
-test('a port where nobody listens', async () => {
-  const trunk = await create({ outbound_host: `127.0.0.1:${await freeSipPort('127.0.0.1')}` })
-  await lateness(trunk, /Failed Registration with status/, {
-    state: 'failed',
-    sip_code: 503,
-    reason: 'Service Unavailable',
-  })
-  await world.carrier.remove(trunk)
-})
-
-test('a host name that nobody knows', async () => {
-  const trunk = await create({ outbound_host: 'no-such-host.invalid' })
-  await lateness(trunk, /DNS Error/, {
-    state: 'failed',
-    sip_code: null,
-    reason: 'The host name of the registrar could not be resolved.',
-  })
-  await world.carrier.remove(trunk)
-}, 120_000)
-
-test('a registrar that is restarted: lost when the switch knows, registered again when it is back', async () => {
-  const trunk = await create({})
-  await becomes(trunk, { state: 'registered' }, 10_000)
-  await pbx.die()
-  // As when the registration is due to be renewed, in nine minutes.
-  await world.freeswitch.api(`sofia profile nat_gateway register ${trunk.id}`)
-  await lateness(trunk, /Failed Registration with status/, {
-    state: 'failed',
-    sip_code: 503,
-    reason: 'Service Unavailable',
-  })
-  await pbx.start()
-  await becomes(trunk, { state: 'registered' }, 60_000)
-  expect([...(await pbx.contacts()).keys()]).toEqual(['alice'])
-}, 120_000)

@@ -220,6 +220,32 @@ describe('what the registrar answers', () => {
     fake.emit({ ...stateEvent(trunk, 'FAILED'), Status: '503', Phrase: 'Service Unavailable' })
     await shows(trunk, { state: 'failed', sipCode: 503, reason: 'Service Unavailable' })
   })
+
+  // FreeSWITCH takes a gateway out of use a second after the registrar has refused to renew its registration.
+  test.each([
+    ['refused', 'FAILED', { Status: '503', Phrase: 'Service Unavailable' }, 503, 'Service Unavailable'],
+    ['not answered', 'TIMEOUT', {}, null, 'The registrar did not answer.'],
+  ])('a renewal that is %s is told with its reason', async (_, state, word, sipCode, reason) => {
+    const trunk = await registering()
+    await shows(trunk, { state: 'registered' })
+    fake.registrar = () => null
+    fake.emit({ ...stateEvent(trunk, state), ...word, 'Ping-Status': 'UP' })
+    if (state === 'TIMEOUT') fake.emit({ ...stateEvent(trunk, 'FAILED'), 'Ping-Status': 'UP' })
+    const running = fake.gateways.get(trunk.id)
+    if (running) Object.assign(running, { state: 'FAIL_WAIT', up: false })
+    fake.emit(stateEvent(trunk, 'FAIL_WAIT'))
+    await shows(trunk, { state: 'failed', sipCode, reason })
+  })
+
+  test('a failure whose reason was not heard is tried again at once', async () => {
+    const trunk = await registering()
+    await shows(trunk, { state: 'registered' })
+    fake.registrar = () => ({ code: 404, phrase: 'Not Found' })
+    const running = fake.gateways.get(trunk.id)
+    if (running) Object.assign(running, { state: 'FAIL_WAIT', up: false })
+    fake.emit(stateEvent(trunk, 'FAIL_WAIT'))
+    await shows(trunk, { state: 'failed', sipCode: 404, reason: 'Not Found' })
+  })
 })
 
 describe('when something was missed', () => {
