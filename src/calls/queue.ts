@@ -22,34 +22,38 @@ export type Lanes = {
   stop(): Promise<void>
 }
 
-/** Lanes that call `again` when there is more to do than one turn allows. */
-export function createLanes(platform: Platform, switches: Switches, again: () => void): Lanes {
+/** Lanes for all queues: each trunk that calls wait for has its turn, once for each time that it is found to wait. */
+export function createLanes(platform: Platform, switches: Switches): Lanes {
   const lanes = new Map<string | null, Promise<void>>()
-  // Something waits that no lane has looked at.
-  let left = false
+  // The trunks whose turn is to come.
+  const due = new Set<string | null>()
   let stopped = false
 
   const run = async (trunkId: string | null): Promise<void> => {
     for (let placed = 0; placed < mostInTurn; placed++)
       if (stopped || !(await placeNext(platform, switches, trunkId))) return
-    left = true
+    due.add(trunkId)
   }
   const begin = (trunkId: string | null) => {
+    due.delete(trunkId)
     const lane = run(trunkId)
       .catch((error) => platform.log.error({ err: error, trunkId }, 'A queue of calls could not be served'))
       .finally(() => {
         lanes.delete(trunkId)
-        if (left) again()
-        left = false
+        next()
       })
     lanes.set(trunkId, lane)
   }
+  const next = () => {
+    for (const trunkId of due) {
+      if (stopped || lanes.size >= mostLanes) return
+      if (!lanes.has(trunkId)) begin(trunkId)
+    }
+  }
   return {
     serve: async () => {
-      for (const trunkId of inAnyOrder(await waitingTrunks(platform.db))) {
-        if (lanes.has(trunkId) || lanes.size >= mostLanes) left = true
-        else begin(trunkId)
-      }
+      for (const trunkId of inAnyOrder(await waitingTrunks(platform.db))) due.add(trunkId)
+      next()
     },
     placeAgain: async (call, commands) => {
       await place(platform, commands, call, await wayOf(platform, call.sipTrunkId))
@@ -61,7 +65,7 @@ export function createLanes(platform: Platform, switches: Switches, again: () =>
   }
 }
 
-// So that no trunk is always behind the others.
+// So that several processes seldom want the same one.
 const inAnyOrder = <Item>(items: readonly Item[]): Item[] =>
   items
     .map((item) => ({ item, place: Math.random() }))

@@ -25,7 +25,7 @@ export async function startCallWork(
   if (switches === undefined) return async () => {}
   const { look, sweep: sweepMs } = { ...usualPace, ...pace }
   const failed = (err: unknown) => log.error({ err }, 'Calls could not be looked after')
-  const lanes = createLanes(platform, switches, () => queues.wake())
+  const lanes = createLanes(platform, switches)
   const sweep = createSweep(platform)
   const queues = createRounds(lanes.serve, failed)
   const wishes = createRounds(

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { afterEach, expect, test } from 'vitest'
+import { createLanes } from '../../src/calls/queue.ts'
 import { rows } from '../../src/db/connect.ts'
 import type { Commands } from '../../src/event-socket/commands.ts'
 import type { Platform, Switches } from '../../src/platform.ts'
@@ -59,6 +60,41 @@ test('two processes share a queue without placing anything twice or out of order
   await allCompleted(100, 80_000)
   expectOrderly(ids, 20)
 }, 100_000)
+
+// More than there are lanes: what is full is not looked at again and again until something changes.
+test('many trunks that have no channel left cost one look each', async () => {
+  placing = await startPlacing(0)
+  const trunks = 20
+  for (let index = 0; index < trunks; index++) {
+    const prefix = String(855_100 + index)
+    const more = { outboundHost: 'pbx.example.com', maxChannels: 1, outboundRoutePrefixes: [prefix] }
+    await placing.trunk(more)
+    for (const digit of [1, 2]) await placing.order(`+${prefix}55${digit}`, { callback: null })
+  }
+  await placing.platform.db.execute(
+    sql`UPDATE phone_calls SET status = 'in-progress' WHERE to_number LIKE '%1'`,
+  )
+  const switches = await placing.fleet.startServer()
+  const { db, looks } = counted(placing.platform)
+  const lanes = createLanes({ ...placing.platform, db }, switches)
+  await lanes.serve()
+  await expect.poll(looks, { timeout: 5000 }).toBeGreaterThan(trunks)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(looks()).toBe(trunks + 1)
+  await lanes.stop()
+})
+
+function counted({ db }: Platform) {
+  let count = 0
+  const counting = new Proxy(db, {
+    get: (target, name) => {
+      if (name === 'execute') count++
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  return { db: counting, looks: () => count }
+}
 
 // A process that is killed does nothing more, neither at its switches nor in its database; its connections break. `at`
 // is what it is about to do, or has just done, with the call of that number.
