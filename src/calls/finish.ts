@@ -1,5 +1,7 @@
-import type { Db } from '../db/connect.ts'
 import { cdrs } from '../db/schema.ts'
+import type { Platform } from '../platform.ts'
+import { askOwedAction } from './after-hangup.ts'
+import type { Returning } from './next-part.ts'
 import { advanceWithin, type Progress } from './progress.ts'
 
 /** How a channel lived, from its CDR or its hangup event. */
@@ -14,17 +16,25 @@ export type ChannelLife = {
   sipStatus: number | null
 }
 
-/** A CDR: the channel's life and the whole record as it was posted. */
-export type ChannelRecord = ChannelLife & { record: Record<string, unknown> }
+/** A CDR: the channel's life, how the verb ended that it was in, and the whole record as it was posted. */
+export type ChannelRecord = ChannelLife & {
+  outcome: Returning['outcome']
+  record: Record<string, unknown>
+}
 
-/** Stores a CDR, once whatever number of times it comes, and ends its call if that has not happened yet. */
-export async function receiveCdr(db: Db, cdr: ChannelRecord): Promise<void> {
-  await db.transaction(async (tx) => {
-    const call = await advanceWithin(tx, { channelUuid: cdr.channelUuid }, toProgress(cdr))
-    await tx
+/** Stores a CDR, once whatever number of times it comes, ends its call if that has not happened yet, and asks the action
+ * that a verb still owes. */
+export async function receiveCdr(platform: Platform, cdr: ChannelRecord): Promise<void> {
+  const { channelUuid, record, outcome } = cdr
+  await platform.db.transaction(async (tx) => {
+    const call = await advanceWithin(tx, { channelUuid }, toProgress(cdr))
+    const stored = await tx
       .insert(cdrs)
-      .values({ channelUuid: cdr.channelUuid, callId: call?.id ?? null, record: cdr.record })
+      .values({ channelUuid, callId: call?.id ?? null, record })
       .onConflictDoNothing()
+      .returning({ channelUuid: cdrs.channelUuid })
+    if (call !== null && stored.length > 0)
+      await askOwedAction({ ...platform, db: tx }, { id: call.id, channelUuid }, outcome)
   })
 }
 

@@ -107,11 +107,12 @@ async function resume(
   return continueCall(platform, call, startOf(call, { kind: 'webhook', url, method, params }))
 }
 
-async function outcomeOf(
+/** How a verb ended, from the channel variables and the records of its recording or legs. */
+export async function outcomeOf(
   platform: Platform,
   call: RunningCall,
   verb: Verb,
-  { outcome }: Returning,
+  { outcome }: Pick<Returning, 'outcome'>,
 ): Promise<Outcome> {
   switch (verb.verb) {
     case 'Gather':
@@ -141,8 +142,9 @@ async function recordEnd(platform: Platform, call: RunningCall, endedBy: string)
   return taken === null ? {} : { record: { ...taken, endedBy } }
 }
 
-// `<step>.<index>`: an older step than the newest says nothing about the newest document.
-function positionIn(at: string | null, step: number): number | null {
+/** The index of the verb that a channel left last (`<step>.<index>`); null when that was in an older document than the
+ * call's newest, of which it says nothing. */
+export function positionIn(at: string | null, step: number): number | null {
   const match = /^(\d{1,9})\.(\d{1,9})$/.exec(at ?? '')
   return match && Number(match[1]) === step ? Number(match[2]) : null
 }

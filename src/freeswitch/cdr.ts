@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { ChannelRecord } from '../calls/finish.ts'
-import { uuid } from './xml-fetch.ts'
+import { readOutcome, uuid } from './xml-fetch.ts'
 
 const Cdr = v.object({ variables: v.record(v.string(), v.unknown()) })
 
@@ -20,6 +20,7 @@ export function readCdr(body: string): ChannelRecord | { problem: string } {
     answeredSeconds: /^\d{1,9}$/.test(variable('billsec')) ? Number(variable('billsec')) : null,
     cause: variable('hangup_cause') || 'NORMAL_UNSPECIFIED',
     sipStatus: sipStatus(variable),
+    outcome: readOutcome((name) => variable(name) || null),
     record: parsed as Record<string, unknown>,
   }
 }

@@ -41,7 +41,7 @@ export function freeswitch(platform: Platform): Hono {
   door.post('/cdr', limit(4 * 1024 * 1024), async (c) => {
     const cdr = readCdr(await c.req.text())
     if ('problem' in cdr) return c.text(`${cdr.problem}\n`, 400)
-    await receiveCdr(platform.db, cdr)
+    await receiveCdr(platform, cdr)
     return c.text('Stored.\n')
   })
   // No password here: mod_http_cache could send one only inside the URL, from where it would get into logs.

@@ -103,7 +103,7 @@ function readDialplan(form: Form): XmlFetch | { problem: string } {
     answered: isAnswered(form),
     ringingAt:
       readTime(form, 'Hunt-Channel-Progress-Time') ?? readTime(form, 'Hunt-Channel-Progress-Media-Time'),
-    outcome: readOutcome(form),
+    outcome: readOutcome((name) => form.get(`variable_${name}`) ?? null),
   }
 }
 
@@ -130,14 +130,14 @@ function readTime(form: Form, name: string): Date | null {
   return /^[1-9]\d{12,16}$/.test(text) ? new Date(Math.floor(Number(text) / 1000)) : null
 }
 
-function readOutcome(form: Form): Outcome {
+/** Reads how the last verb ended from channel variables, as a fetch and a CDR have them; null: there is none. */
+export function readOutcome(variable: (name: string) => string | null): Outcome {
+  const joinedUuid = variable('bridge_uuid')
   return {
-    at: form.get('variable_twiml_at') ?? null,
-    digits: form.get('variable_digits') ?? null,
-    terminator: form.get('variable_playback_terminator_used') ?? null,
-    disposition: form.get('variable_originate_disposition') ?? null,
-    joinedUuid: readUuid(form.get('variable_bridge_uuid')),
+    at: variable('twiml_at'),
+    digits: variable('digits'),
+    terminator: variable('playback_terminator_used'),
+    disposition: variable('originate_disposition'),
+    joinedUuid: joinedUuid !== null && uuid.test(joinedUuid) ? joinedUuid : null,
   }
 }
-
-const readUuid = (text: string | undefined) => (text !== undefined && uuid.test(text) ? text : null)
