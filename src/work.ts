@@ -1,3 +1,4 @@
+import { letGoOfWebhooks } from './calls/ask.ts'
 import { startCallWork } from './calls/work.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import type { Platform } from './platform.ts'
@@ -13,6 +14,7 @@ export async function startWork(base: Platform): Promise<{ platform: Platform; s
     await startCallWork(platform),
     await startCallbackDelivery(platform),
     startHousekeeping(platform),
+    () => letGoOfWebhooks(platform),
     () => switches.stop(),
   ]
   return {

@@ -4,14 +4,14 @@ import { phoneCalls } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
 import { callParams } from '../webhooks/params.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
-import { askAgain, noRequest } from './ask.ts'
+import { askAgain } from './ask.ts'
 import { type Instructions, isOver, type WebhookStep } from './call.ts'
 import { putWish } from './control-queries.ts'
 import { advanceWithin } from './progress.ts'
 import { lockCall, type MovingCall } from './progress-queries.ts'
 import { runningCall } from './queries.ts'
 import type { DocumentSource } from './start.ts'
-import { type StoredStep, saveStep } from './step-queries.ts'
+import { noRequest, type StoredStep, saveStep } from './step-queries.ts'
 
 /** What the API wants of a call: that it ends (`canceled`: only if it has not been answered), or that it goes on with
  * other TwiML. */
@@ -68,7 +68,7 @@ async function goOn(
     .where(eq(phoneCalls.id, call.id))
   if (before || call.channelUuid === null) return { changed: 'taken', asking: null }
   const step = toStep(call, source)
-  await saveStep(tx, call.id, call.step + 1, step)
+  await saveStep(tx, { id: call.id, step: call.step + 1, instructions }, step)
   await putWish(tx, call.id, 'come back')
   if (step.state !== 'pending') return { changed: 'taken', asking: null }
   return {

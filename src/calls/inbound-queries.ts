@@ -140,8 +140,9 @@ export async function admitInbound(db: Db, call: InboundCall): Promise<{ id: str
       OR trunk_has_channel(${call.sipTrunkId}::uuid)
     ON CONFLICT (channel_uuid) DO UPDATE SET updated_at = now() WHERE c.carrier_id = ${call.carrierId}::uuid
     RETURNING c.id, c.step),
-    first AS (INSERT INTO webhook_requests (call_id, step, state, method, url, document)
-      SELECT id, 1, 'answered', 'POST', '', ${call.document}::text FROM admitted WHERE ${call.document}::text IS NOT NULL
+    first AS (INSERT INTO webhook_requests (carrier_id, account_id, call_id, step, state, method, url, document)
+      SELECT ${call.carrierId}::uuid, ${call.accountId}::uuid, id, 1, 'answered', 'POST', '', ${call.document}::text
+      FROM admitted WHERE ${call.document}::text IS NOT NULL
       ON CONFLICT DO NOTHING)
     SELECT id, step FROM admitted`,
   )

@@ -9,10 +9,10 @@ import { endpoint, shownNumber } from '../trunks/dial-string.ts'
 import type { Trunk } from '../trunks/trunk.ts'
 import { type Dial, legVariables } from '../twiml/dial.ts'
 import type { Target } from '../twiml/target.ts'
-import { logProblem } from './ask.ts'
 import { beginLeg } from './begin-leg.ts'
 import type { RunningCall } from './call.ts'
 import { accountOfLeg, contactOfClient, joinedLeg, openLegs } from './leg-queries.ts'
+import { logProblem } from './log-queries.ts'
 import { endLegs } from './progress.ts'
 
 /** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means

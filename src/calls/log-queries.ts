@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
+import type { Platform } from '../platform.ts'
+import type { RunningCall } from './call.ts'
 
 /** What a carrier reads in its error logs. */
 export type ErrorLog = {
@@ -26,6 +28,18 @@ export async function insertErrorLog(db: Db, log: ErrorLog): Promise<void> {
         LIMIT ${mostLogsPerMinute}
       ) recent
     ) < ${mostLogsPerMinute}`)
+}
+
+/** Stores an error log about a call. */
+export async function logProblem(
+  { db }: Platform,
+  call: RunningCall,
+  type: string,
+  message: string,
+  details: Record<string, unknown>,
+): Promise<void> {
+  const { carrierId, accountId, sipTrunkId, id } = call
+  await insertErrorLog(db, { carrierId, accountId, sipTrunkId, callId: id, type, message, details })
 }
 
 /** Counts a call from an address that no trunk lists, keeping the last one of each hour as a sample. */

@@ -3,7 +3,7 @@ import type { Platform } from '../platform.ts'
 import type { Dial } from '../twiml/dial.ts'
 import type { Outcome } from '../twiml/rules.ts'
 import { after, type Verb } from '../twiml/verb.ts'
-import { apologise, askAgain, continueCall, runDocument, usableVerbs, wait } from './ask.ts'
+import { askAgain, continueCall, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dropWish } from './control-queries.ts'
 import { dialOutcome, endRestOfLegs } from './legs.ts'
@@ -11,6 +11,7 @@ import { advance } from './progress.ts'
 import { runningCall } from './queries.ts'
 import { preamble } from './receive.ts'
 import { beginRecording, newestRecording } from './recordings.ts'
+import { apologise, refuseDocument, runDocument, usableVerbs } from './run.ts'
 import { startOf } from './start.ts'
 import { claimExpiredStep } from './step-queries.ts'
 
@@ -90,19 +91,21 @@ async function resume(
 ): Promise<Action[]> {
   const { answered } = returning
   if (current.state === 'pending') {
-    if (current.expired && (await claimExpiredStep(platform.db, call.id, call.step)))
+    if (current.expired && (await claimExpiredStep(platform.db, call)))
       return askAgain(platform, call, current)
     return wait(call, current.ageSeconds)
   }
-  const usable = usableVerbs(current)
-  if ('problem' in usable) return apologise(platform, call, current.url, usable.problem, answered)
+  if (current.state === 'failed' || current.document === null) return apologise(platform, call, answered)
+  const read = usableVerbs(current.document, current.finalUrl)
+  if ('problem' in read) return refuseDocument(platform, call, read.problem, answered)
+  const verbs = read.usable
   const index = positionIn(returning.outcome.at, call.step)
-  if (index === null) return runDocument(platform, call, usable.verbs, 0, answered)
-  const verb = usable.verbs[index]
+  if (index === null) return runDocument(platform, call, verbs, 0, answered)
+  const verb = verbs[index]
   if (verb === undefined) return [hangUp()]
   const next = after(verb, await outcomeOf(platform, call, verb, returning))
   if (next.next === 'end') return [hangUp()]
-  if (next.next === 'continue') return runDocument(platform, call, usable.verbs, index + 1, answered)
+  if (next.next === 'continue') return runDocument(platform, call, verbs, index + 1, answered)
   const { url, method, params } = next
   return continueCall(platform, call, startOf(call, { kind: 'webhook', url, method, params }))
 }

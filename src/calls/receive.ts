@@ -3,7 +3,7 @@ import { type Action, allowTransfers, disableExpansion, respond, set } from '../
 import type { Platform } from '../platform.ts'
 import { realm } from '../trunks/credentials.ts'
 import type { Candidate, Step } from '../trunks/identify.ts'
-import { continueCall, runStored } from './ask.ts'
+import { continueCall } from './ask.ts'
 import type { RunningCall } from './call.ts'
 import { admitInbound, findInbound } from './inbound-queries.ts'
 import { countUnidentified, insertErrorLog } from './log-queries.ts'
@@ -14,6 +14,7 @@ import {
   type NumberCandidate,
   routeInbound,
 } from './route-inbound.ts'
+import { runStored } from './run.ts'
 import { startOf } from './start.ts'
 
 /** An arriving call with the channel that it runs on. */

@@ -1,8 +1,8 @@
-import { and, eq, getTableColumns } from 'drizzle-orm'
+import { and, eq, getTableColumns, sql } from 'drizzle-orm'
 import type { Carrier } from '../accounts/account.ts'
 import type { Db } from '../db/connect.ts'
 import { type Page, written } from '../db/rows.ts'
-import { errorLogs, phoneCalls } from '../db/schema.ts'
+import { errorLogs, phoneCalls, webhookRequests } from '../db/schema.ts'
 
 // A call as a record for customers. The channel's UUID is not in it: whoever knows it can take the call over.
 const { channelUuid: _, instructions: __, ...recordColumns } = getTableColumns(phoneCalls)
@@ -45,5 +45,33 @@ export const selectErrorLogs = (db: Db, carrierId: string, page: Page): Promise<
     .select()
     .from(errorLogs)
     .where(and(eq(errorLogs.carrierId, carrierId), page.where))
+    .orderBy(...page.orderBy)
+    .limit(page.limit)
+
+const { document: ___, params: ____, ...requestColumns } = getTableColumns(webhookRequests)
+const shownRequest = {
+  ...requestColumns,
+  answer: sql<string | null>`left(${webhookRequests.document}, 500)`,
+}
+
+/** A request for TwiML as its carrier sees it, with the first characters of what came back. What was posted is not in it:
+ * keys that a caller pressed may be a secret of his. */
+export type WebhookRequestRecord = Omit<typeof webhookRequests.$inferSelect, 'document' | 'params'> & {
+  answer: string | null
+}
+
+/** The condition that leaves out documents that came without a request. */
+export const wasAsked = sql`${webhookRequests.url} <> ''`
+
+/** A page of a carrier's requests for TwiML. */
+export const selectWebhookRequests = (
+  db: Db,
+  carrierId: string,
+  page: Page,
+): Promise<WebhookRequestRecord[]> =>
+  db
+    .select(shownRequest)
+    .from(webhookRequests)
+    .where(and(eq(webhookRequests.carrierId, carrierId), wasAsked, page.where))
     .orderBy(...page.orderBy)
     .limit(page.limit)

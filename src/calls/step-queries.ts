@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Db, rows } from '../db/connect.ts'
-import type { WebhookStep } from './call.ts'
+import type { RunningCall, WebhookStep } from './call.ts'
 
 /** A step as it is stored. */
 export type StoredStep = {
@@ -15,27 +15,42 @@ export type StoredStep = {
   problem: string | null
 }
 
-// Longer than a webhook and its fallback may take together.
-const leaseSeconds = 35
+/** A step that came without a request: its document is still to be added. */
+export const noRequest: StoredStep = {
+  state: 'answered',
+  method: 'POST',
+  url: '',
+  params: {},
+  finalUrl: null,
+  document: null,
+  httpStatus: null,
+  durationMs: null,
+  problem: null,
+}
+
+// Longer than a webhook may take, and its fallback after it.
+const leaseSeconds = ({ instructions }: Pick<RunningCall, 'instructions'>) =>
+  instructions.fallbackUrl === undefined ? 17 : 33
 
 /** Stores a step of a call as its newest, with the prompts that its document needs: one statement. A step that was
  * stored meanwhile under the same number by the API (a live update) wins: then false. */
 export async function saveStep(
   db: Db,
-  callId: string,
-  step: number,
+  call: Pick<RunningCall, 'id' | 'step' | 'instructions'>,
   stored: StoredStep,
   prompts: readonly { id: string; source: object }[] = [],
 ): Promise<boolean> {
+  const { id, step } = call
   const saved = await rows<{ step: number }>(
     db,
     sql`
     WITH prompt AS (${insertPrompts(prompts)}),
-    current AS (UPDATE phone_calls SET step = ${step}, updated_at = now() WHERE id = ${callId}::uuid AND step <= ${step} RETURNING step)
-    INSERT INTO webhook_requests AS w (call_id, step, state, method, url, params, final_url, document, http_status, duration_ms, problem, expires_at)
-    SELECT ${callId}::uuid, ${step}::integer, ${stored.state}::text, ${stored.method}::text, ${stored.url}::text, ${JSON.stringify(stored.params)}::jsonb,
+    current AS (UPDATE phone_calls SET step = ${step}, updated_at = now() WHERE id = ${id}::uuid AND step <= ${step}
+      RETURNING carrier_id, account_id)
+    INSERT INTO webhook_requests AS w (carrier_id, account_id, call_id, step, state, method, url, params, final_url, document, http_status, duration_ms, problem, expires_at)
+    SELECT carrier_id, account_id, ${id}::uuid, ${step}::integer, ${stored.state}::text, ${stored.method}::text, ${stored.url}::text, ${JSON.stringify(stored.params)}::jsonb,
       ${stored.finalUrl}::text, ${stored.document}::text, ${stored.httpStatus}::integer, ${stored.durationMs}::integer, ${stored.problem}::text,
-      CASE WHEN ${stored.state}::text = 'pending' THEN now() + ${leaseSeconds} * interval '1 second' END
+      CASE WHEN ${stored.state}::text = 'pending' THEN now() + ${leaseSeconds(call)} * interval '1 second' END
     FROM current
     ON CONFLICT (call_id, step) DO UPDATE SET state = excluded.state, final_url = excluded.final_url,
       document = excluded.document, http_status = excluded.http_status, duration_ms = excluded.duration_ms,
@@ -51,19 +66,31 @@ export async function savePrompts(db: Db, prompts: readonly { id: string; source
   if (prompts.length > 0) await db.execute(insertPrompts(prompts))
 }
 
-// One JSON parameter, so that the statement's text is the same for any number of prompts.
+// One JSON parameter, so that the statement's text is the same for any number of prompts. What is used stays young, so
+// that housekeeping takes no prompt that a call has just been told to play.
 function insertPrompts(prompts: readonly { id: string; source: object }[]): SQL {
-  return sql`INSERT INTO audio_prompts (id, source)
-    SELECT p->>'id', p->'source' FROM jsonb_array_elements(${JSON.stringify(prompts)}::jsonb) p
-    ON CONFLICT (id) DO NOTHING`
+  return sql`INSERT INTO audio_prompts AS p (id, source)
+    SELECT n->>'id', n->'source' FROM jsonb_array_elements(${JSON.stringify(prompts)}::jsonb) n
+    ON CONFLICT (id) DO UPDATE SET created_at = now() WHERE p.created_at < now() - interval '1 day'`
 }
 
 /** Takes over a pending step whose process did not finish it in time; true for the one that may ask again. */
-export async function claimExpiredStep(db: Db, callId: string, step: number): Promise<boolean> {
+export async function claimExpiredStep(
+  db: Db,
+  call: Pick<RunningCall, 'id' | 'step' | 'instructions'>,
+): Promise<boolean> {
   const claimed = await rows<{ step: number }>(
     db,
-    sql`UPDATE webhook_requests SET expires_at = now() + ${leaseSeconds} * interval '1 second', updated_at = now()
-      WHERE call_id = ${callId}::uuid AND step = ${step} AND state = 'pending' AND expires_at < now() RETURNING step`,
+    sql`UPDATE webhook_requests SET expires_at = now() + ${leaseSeconds(call)} * interval '1 second', updated_at = now()
+      WHERE call_id = ${call.id}::uuid AND step = ${call.step} AND state = 'pending' AND expires_at < now() RETURNING step`,
   )
   return claimed.length > 0
+}
+
+/** Lets pending steps be taken over at once: their process ends. */
+export async function expireSteps(db: Db, lost: readonly { callId: string; step: number }[]): Promise<void> {
+  await db.execute(sql`
+    UPDATE webhook_requests w SET expires_at = now(), updated_at = now()
+    FROM jsonb_to_recordset(${JSON.stringify(lost)}::jsonb) AS l ("callId" uuid, step integer)
+    WHERE w.call_id = l."callId" AND w.step = l.step AND w.state = 'pending'`)
 }

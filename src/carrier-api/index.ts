@@ -16,6 +16,7 @@ import { phoneNumbers } from './phone-numbers.ts'
 import { rates } from './rates.ts'
 import { routeTests } from './route-tests.ts'
 import { sipTrunks } from './sip-trunks.ts'
+import { webhookRequests } from './webhook-requests.ts'
 
 /** The carrier API, to be mounted at /carrier/v1 (contract section 5). */
 export function carrierApi(platform: Platform): Hono<ScopeEnv<CarrierScope>> {
@@ -39,6 +40,7 @@ export const carrierResources = (platform: Platform): Mounted<CarrierScope>[] =>
   mount(phoneCalls()),
   mount(rates()),
   mount(errorLogs()),
+  mount(webhookRequests()),
   mount(events()),
   routeTests(),
 ]

@@ -55,6 +55,7 @@ export const callStatuses = [
 /** Statuses in which a call is at a switch and so takes one of its trunk's channels (contract section 7). */
 export const liveStatuses = ['initiated', 'ringing', 'in-progress'] as const
 export const rateDirections = ['inbound', 'outbound'] as const
+export const webhookStates = ['pending', 'answered', 'failed'] as const
 
 export const carriers = pgTable('carriers', {
   id: id(),
@@ -348,17 +349,22 @@ export const phoneCalls = pgTable(
 export const webhookRequests = pgTable(
   'webhook_requests',
   {
+    id: uuid().notNull().defaultRandom(),
+    seq: seq(),
+    carrierId: uuid().notNull(),
+    accountId: uuid().notNull(),
     callId: uuid()
       .notNull()
       .references(() => phoneCalls.id, { onDelete: 'cascade' }),
     step: integer().notNull(),
-    state: text({ enum: ['pending', 'answered', 'failed'] }).notNull(),
+    state: text({ enum: webhookStates }).notNull(),
     method: text({ enum: ['GET', 'POST'] }).notNull(),
     /** Empty for a document that came without a request (sip_domain, the Twiml parameter). */
     url: text().notNull(),
     params: jsonb().$type<Record<string, string>>().notNull().default({}),
     /** The URL that answered after redirects: base of the document's relative URLs. */
     finalUrl: text(),
+    /** The TwiML that came back; of an answer that cannot be run, its first bytes. */
     document: text(),
     httpStatus: integer(),
     durationMs: integer(),
@@ -367,7 +373,12 @@ export const webhookRequests = pgTable(
     expiresAt: at(),
     ...timestamps,
   },
-  (t) => [primaryKey({ columns: [t.callId, t.step] })],
+  (t) => [
+    primaryKey({ columns: [t.callId, t.step] }),
+    unique('webhook_requests_id_key').on(t.id),
+    uniqueIndex('webhook_requests_carrier_id_seq_key').on(t.carrierId, t.seq),
+    index('webhook_requests_account_idx').on(t.accountId, t.seq),
+  ],
 )
 
 /** Status callbacks still to be delivered, one row each; delivered ones are deleted. */
@@ -425,11 +436,16 @@ export const recordings = pgTable(
 )
 
 /** What a prompt's file is made from, by the keyed hash that names the file: any process can make it again. */
-export const audioPrompts = pgTable('audio_prompts', {
-  id: text().primaryKey(),
-  source: jsonb().$type<Record<string, unknown>>().notNull(),
-  createdAt: at().notNull().defaultNow(),
-})
+export const audioPrompts = pgTable(
+  'audio_prompts',
+  {
+    id: text().primaryKey(),
+    source: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** When a step named it last, to the day. */
+    createdAt: at().notNull().defaultNow(),
+  },
+  (t) => [index('audio_prompts_created_at_idx').on(t.createdAt)],
+)
 
 /** Every CDR that a switch posted, by the channel's UUID: the same record twice is one record. */
 export const cdrs = pgTable('cdrs', {
@@ -534,7 +550,10 @@ export const idempotencyKeys = pgTable(
       .references(() => phoneCalls.id, { onDelete: 'cascade' }),
     createdAt: at().notNull().defaultNow(),
   },
-  (t) => [primaryKey({ columns: [t.accountId, t.key] })],
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.key] }),
+    index('idempotency_keys_created_at_idx').on(t.createdAt),
+  ],
 )
 
 /** The switches of REGIONS_FILE as last seen by whichever server process watches them. */

@@ -77,8 +77,15 @@ export async function postponeCallback(db: Db, id: string, seconds: number, atte
   )
 }
 
+/** Why a report was not taken, with Twilio's number for it and the HTTP status if there was one. */
+export type CallbackProblem = { message: string; code: number; status: number | null }
+
 /** Forgets a report that could not be delivered and leaves an error log that says so. */
-export async function giveUpCallback(db: Db, callback: DueCallback, problem: string): Promise<void> {
+export async function giveUpCallback(
+  db: Db,
+  callback: DueCallback,
+  { message, code, status }: CallbackProblem,
+): Promise<void> {
   const { accountId, carrierId, callId, url, params, attempts } = callback
   await db.transaction(async (tx) => {
     await removeCallback(tx, callback)
@@ -87,8 +94,8 @@ export async function giveUpCallback(db: Db, callback: DueCallback, problem: str
       accountId,
       callId,
       type: 'status_callback.failed',
-      message: `A status callback could not be delivered in ${attempts} attempts: ${problem}`,
-      details: { url, params, attempts },
+      message: `A status callback could not be delivered in ${attempts} attempts: ${message}`,
+      details: { url, params, attempts, code, http_status: status },
     })
   })
 }

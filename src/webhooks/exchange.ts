@@ -17,7 +17,32 @@ export type Limits = { signal: AbortSignal; mostBytes: number; skipBody?: (conte
 /** What came back; or why nothing did, and whether the connection was at fault, so that another try may help. */
 export type Exchanged =
   | { ok: true; status: number; headers: IncomingMessage['headers']; body: Buffer }
-  | { ok: false; problem: string; connection: boolean }
+  | Refusal
+
+/** Why nothing usable came back, as the rest of a sentence, with Twilio's number for it. */
+export type Refusal = { ok: false; problem: string; code: number; connection: boolean }
+
+/** Twilio's numbers for what may be wrong with a webhook (https://www.twilio.com/docs/api/errors). */
+export const webhookErrors = {
+  url: 11100,
+  retrieval: 11200,
+  connection: 11205,
+  protocol: 11206,
+  host: 11210,
+  redirects: 11215,
+  tls: 11220,
+  size: 11750,
+  document: 12100,
+  contentType: 12300,
+} as const
+
+/** A refusal that another try would not change. */
+export const refusal = (problem: string, code: number): Refusal => ({
+  ok: false,
+  problem,
+  code,
+  connection: false,
+})
 
 /** Gives a signal that aborts after so many milliseconds, or with the controller in `abortable`, until it is done. */
 export async function bounded<Result>(
@@ -40,8 +65,9 @@ export async function exchange(guard: Guard, wanted: Exchange, limits: Limits): 
   try {
     const answer = await send(guard, wanted, limits.signal)
     const body = await read(answer, limits)
-    if (body === null)
-      return { ok: false, problem: `answered more than ${limits.mostBytes} bytes`, connection: false }
+    // An answer without a length seems whole when we break it off ourselves.
+    if (limits.signal.aborted) return failure(null, wanted.url, limits.signal)
+    if (body === null) return refusal(`answered more than ${limits.mostBytes} bytes`, webhookErrors.size)
     return { ok: true, status: answer.statusCode ?? 0, headers: answer.headers, body }
   } catch (error) {
     return failure(error, wanted.url, limits.signal)
@@ -126,30 +152,29 @@ export function withoutUser(url: URL): URL {
   return bare
 }
 
-function refused(url: URL): Exchanged {
-  return {
-    ok: false,
-    problem: `was not asked: ${new RefusedAddress(url.hostname).message}`,
-    connection: false,
-  }
-}
+const refused = (url: URL): Refusal =>
+  refusal(`was not asked: ${new RefusedAddress(url.hostname).message}`, webhookErrors.host)
 
 function failure(error: unknown, url: URL, signal: AbortSignal): Exchanged {
-  if (signal.aborted) return { ok: false, problem: 'did not answer in time', connection: false }
+  if (signal.aborted) return refusal('did not answer in time', webhookErrors.retrieval)
   if (error instanceof RefusedAddress) return refused(url)
   if (error instanceof ConnectTimeout) return connectionProblem('could not be connected to within 5 seconds')
   const { code = '', message } = error as NodeJS.ErrnoException
   const known = connectionProblems[code]
   if (known !== undefined) return connectionProblem(known)
   // The rest are answers that are no HTTP, and certificates that are not valid: the same again next time.
-  return {
-    ok: false,
-    problem: `could not be asked (${code === '' ? message.slice(0, 200) : code})`,
-    connection: false,
-  }
+  return refusal(
+    `could not be asked (${code === '' ? message.slice(0, 200) : code})`,
+    code.startsWith('HPE_') ? webhookErrors.protocol : webhookErrors.tls,
+  )
 }
 
-const connectionProblem = (problem: string): Exchanged => ({ ok: false, problem, connection: true })
+const connectionProblem = (problem: string): Refusal => ({
+  ok: false,
+  problem,
+  code: problem.includes('does not resolve') ? webhookErrors.host : webhookErrors.connection,
+  connection: true,
+})
 
 const connectionProblems: Readonly<Record<string, string>> = {
   ENOTFOUND: 'has a host name that does not resolve',

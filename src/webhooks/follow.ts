@@ -1,4 +1,12 @@
-import { type Exchange, type Exchanged, exchange, type Limits } from './exchange.ts'
+import {
+  type Exchange,
+  type Exchanged,
+  exchange,
+  type Limits,
+  type Refusal,
+  refusal,
+  webhookErrors,
+} from './exchange.ts'
 import type { Guard } from './guard.ts'
 import type { Method } from './webhook.ts'
 
@@ -21,18 +29,14 @@ export async function follow(guard: Guard, asked: Asked, limits: Limits): Promis
     const answer = await exchangeTwice(guard, toExchange(hop, asked), limits)
     const next = answer.ok ? nextHop(hop, answer) : null
     if (next === null) return { finalUrl: hop.named.href, answer }
-    if ('problem' in next)
-      return { finalUrl: hop.named.href, answer: { ok: false, problem: next.problem, connection: false } }
-    if (redirects === mostRedirects)
-      return {
-        finalUrl: hop.named.href,
-        answer: { ok: false, problem: `redirected more than ${mostRedirects} times`, connection: false },
-      }
+    if ('problem' in next) return { finalUrl: hop.named.href, answer: next }
+    if (redirects === mostRedirects) return { finalUrl: hop.named.href, answer: tooManyRedirects }
     hop = next
   }
 }
 
 const mostRedirects = 5
+const tooManyRedirects = refusal(`redirected more than ${mostRedirects} times`, webhookErrors.redirects)
 
 type Hop = { named: URL; url: URL; method: Method; posted: Record<string, string> }
 
@@ -63,12 +67,12 @@ async function exchangeTwice(guard: Guard, wanted: Exchange, limits: Limits): Pr
 
 // As browsers do it: 307 and 308 ask the same again, the others ask by GET. What was posted goes along in the query,
 // so that a site that moved its webhook still learns which call it is about.
-function nextHop(hop: Hop, answer: Extract<Exchanged, { ok: true }>): Hop | { problem: string } | null {
+function nextHop(hop: Hop, answer: Extract<Exchanged, { ok: true }>): Hop | Refusal | null {
   const location = answer.headers.location
   if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return null
-  if (!URL.canParse(location, hop.url.href)) return { problem: 'redirected to what is no URL' }
+  if (!URL.canParse(location, hop.url.href)) return refusal('redirected to what is no URL', webhookErrors.url)
   const url = new URL(location, hop.url)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    return { problem: `redirected to ${url.protocol}` }
+    return refusal(`redirected to ${url.protocol}`, webhookErrors.url)
   return answer.status >= 307 ? { ...hop, named: url, url } : askByGet(url, hop.posted)
 }

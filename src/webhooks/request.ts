@@ -1,74 +1,109 @@
 import type { Platform } from '../platform.ts'
 import { isAudio, toDocument } from './document.ts'
-import { bounded } from './exchange.ts'
-import { type Asked, follow } from './follow.ts'
+import { bounded, webhookErrors } from './exchange.ts'
+import { type Asked, type Followed, follow } from './follow.ts'
 import { type Guard, guardFor } from './guard.ts'
 import { sign } from './signature.ts'
 import type { Webhook } from './webhook.ts'
 
 /** One request for TwiML: `params` are the form fields (or the query of a GET); `fallback` is asked when nothing usable
- * comes. */
-export type WebhookRequest = Webhook & {
+ * comes; `read` says what of a document is usable, or as a sentence why nothing is. */
+export type WebhookRequest<Usable> = Webhook & {
   params: Record<string, string>
   authToken: string
   fallback?: Webhook | null
+  read: (document: string, finalUrl: string) => { usable: Usable } | { problem: string }
 }
 
-/** What a webhook answered: its document, or why there is none. `finalUrl` is where the last redirect led, the base of
- * the document's relative URLs. `earlier` is what was wrong at the URL before the fallback's. */
-export type WebhookAnswer = { url: string; finalUrl: string; durationMs: number } & (
-  | { kind: 'answered'; status: number; document: string; earlier: string | null }
-  | { kind: 'failed'; status: number | null; problem: string; excerpt: string | null }
+/** What was wrong at one URL: Twilio's number for it, and how the answer began if there was one. */
+export type WebhookFailure = {
+  url: string
+  status: number | null
+  code: number
+  problem: string
+  excerpt: string | null
+  durationMs: number
+}
+
+/** What a webhook answered, or that nothing usable came; with what was wrong at each URL that was asked. `finalUrl` is
+ * where the last redirect led, the base of the document's relative URLs. */
+export type WebhookAnswer<Usable> = { durationMs: number } & (
+  | {
+      kind: 'answered'
+      status: number
+      finalUrl: string
+      document: string
+      usable: Usable
+      failures: readonly WebhookFailure[]
+    }
+  | { kind: 'failed'; failures: readonly [WebhookFailure, ...WebhookFailure[]] }
 )
 
 /** Asks a webhook for TwiML, and its fallback when that gives none (contract section 8): 5 s to connect, 15 s in all
  * for each of the two, 64 KB at most. Never throws for what the other side does. */
-export async function askWebhook(
+export async function askWebhook<Usable>(
   platform: Pick<Platform, 'env'>,
-  asked: WebhookRequest,
-): Promise<WebhookAnswer> {
+  asked: WebhookRequest<Usable>,
+): Promise<WebhookAnswer<Usable>> {
   return askWithGuard(guardFor(platform.env), asked)
 }
 
 /** The same with another guard. */
-export async function askWithGuard(guard: Guard, asked: WebhookRequest): Promise<WebhookAnswer> {
+export async function askWithGuard<Usable>(
+  guard: Guard,
+  asked: WebhookRequest<Usable>,
+): Promise<WebhookAnswer<Usable>> {
   const first = await askOnce(guard, asked)
   if (first.kind === 'answered' || !asked.fallback) return first
-  const errors = { ErrorCode: '11200', ErrorUrl: first.url }
+  const [failure] = first.failures
+  const errors = { ErrorCode: String(failure.code), ErrorUrl: failure.url }
   const second = await askOnce(guard, { ...asked, ...asked.fallback, params: { ...asked.params, ...errors } })
-  if (second.kind === 'answered') return { ...second, earlier: first.problem }
-  return { ...second, problem: `${first.problem} ${second.problem}` }
+  const durationMs = first.durationMs + second.durationMs
+  return { ...second, durationMs, failures: [failure, ...second.failures] }
 }
 
 const totalMilliseconds = 15_000
 const mostBytes = 64 * 1024
 const excerptCharacters = 500
 
-async function askOnce(guard: Guard, asked: WebhookRequest): Promise<WebhookAnswer> {
+async function askOnce<Usable>(guard: Guard, asked: WebhookRequest<Usable>): Promise<WebhookAnswer<Usable>> {
   const started = performance.now()
-  const { finalUrl, answer } = await bounded(totalMilliseconds, (signal) =>
+  const followed = await bounded(totalMilliseconds, (signal) =>
     follow(guard, toAsked(asked), { signal, mostBytes, skipBody: isAudio }),
   )
-  const told = { url: asked.url, finalUrl, durationMs: Math.round(performance.now() - started) }
-  const failed = (problem: string, status: number | null, excerpt: string | null): WebhookAnswer => ({
-    ...told,
-    kind: 'failed',
-    status,
-    problem: `The webhook ${problem}.`,
-    excerpt,
-  })
-  if (!answer.ok) return failed(answer.problem, null, null)
-  const excerpt = answer.body.toString('utf8', 0, excerptCharacters)
-  if (answer.status < 200 || answer.status > 299)
-    return failed(`answered ${answer.status}`, answer.status, excerpt)
-  const contentType = answer.headers['content-type'] ?? null
-  const read = toDocument({ contentType, body: answer.body, finalUrl })
-  if ('problem' in read) return failed(read.problem, answer.status, excerpt)
-  return { ...told, kind: 'answered', status: answer.status, document: read.document, earlier: null }
+  const durationMs = Math.round(performance.now() - started)
+  const read = readAnswer(asked, followed)
+  if ('usable' in read) return { kind: 'answered', durationMs, failures: [], ...read }
+  return { kind: 'failed', durationMs, failures: [{ url: asked.url, durationMs, ...read }] }
 }
 
+type Read<Usable> =
+  | { status: number; finalUrl: string; document: string; usable: Usable }
+  | Omit<WebhookFailure, 'url' | 'durationMs'>
+
+function readAnswer<Usable>({ read }: WebhookRequest<Usable>, { finalUrl, answer }: Followed): Read<Usable> {
+  if (!answer.ok)
+    return { problem: `The webhook ${answer.problem}.`, code: answer.code, status: null, excerpt: null }
+  const { status, headers, body } = answer
+  const failed = (problem: string, code: number) => ({
+    ...{ problem, code, status },
+    excerpt: storable(body.toString('utf8').slice(0, excerptCharacters)),
+  })
+  if (status < 200 || status > 299) return failed(`The webhook answered ${status}.`, webhookErrors.retrieval)
+  const contentType = headers['content-type'] ?? null
+  const contentEncoding = headers['content-encoding'] ?? null
+  const written = toDocument({ contentType, contentEncoding, body, finalUrl })
+  if ('problem' in written) return failed(`The webhook ${written.problem}.`, written.code)
+  const usable = read(written.document, finalUrl)
+  if ('problem' in usable) return failed(usable.problem, webhookErrors.document)
+  return { status, finalUrl, document: storable(written.document), ...usable }
+}
+
+// PostgreSQL holds no NUL and no half of a surrogate pair.
+const storable = (text: string) => text.replace(/[\0\p{Surrogate}]/gu, '\ufffd')
+
 /** What Twilio's own requests carry (somleng.md 5.4), with the signature of each hop's own URL. */
-function toAsked({ url, method, params, authToken }: WebhookRequest): Asked {
+function toAsked({ url, method, params, authToken }: WebhookRequest<unknown>): Asked {
   return {
     url,
     method,

@@ -3,6 +3,7 @@ import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
 import {
   type Callback,
+  type CallbackProblem,
   claimCallback,
   type DueCallback,
   giveUpCallback,
@@ -10,7 +11,7 @@ import {
   postponeCallback,
   removeCallback,
 } from './callback-queries.ts'
-import { bounded } from './exchange.ts'
+import { bounded, webhookErrors } from './exchange.ts'
 import { follow } from './follow.ts'
 import { guardFor } from './guard.ts'
 import { sign } from './signature.ts'
@@ -116,7 +117,11 @@ export function backoffSeconds(attempts: number, chance: number = Math.random())
   return Math.min(5 * 2 ** (attempts - 1), 3600) * (0.75 + chance / 2)
 }
 
-async function send(platform: Platform, callback: DueCallback, signal: AbortSignal): Promise<string | null> {
+async function send(
+  platform: Platform,
+  callback: DueCallback,
+  signal: AbortSignal,
+): Promise<CallbackProblem | null> {
   const { id, url, method, params, accountId, authTokenEncrypted } = callback
   const authToken = decrypt(platform.keys, `accounts:${accountId}`, authTokenEncrypted)
   const headers = (hop: URL, posted: Record<string, string>) => ({
@@ -127,6 +132,8 @@ async function send(platform: Platform, callback: DueCallback, signal: AbortSign
   })
   const limits = { signal, mostBytes: 64 * 1024, skipBody: () => true }
   const { answer } = await follow(guardFor(platform.env), { url, method, params, headers }, limits)
-  if (!answer.ok) return `The webhook ${answer.problem}.`
-  return answer.status >= 200 && answer.status < 300 ? null : `The webhook answered ${answer.status}.`
+  if (!answer.ok) return { message: `The webhook ${answer.problem}.`, code: answer.code, status: null }
+  const { status } = answer
+  if (status >= 200 && status < 300) return null
+  return { message: `The webhook answered ${status}.`, code: webhookErrors.retrieval, status }
 }

@@ -43,6 +43,7 @@ const paths = [
   'phone_calls',
   'rates',
   'error_logs',
+  'webhook_requests',
   'events',
 ]
 const writable = ['sip_trunks', 'accounts', 'phone_numbers', 'incoming_phone_numbers', 'rates']

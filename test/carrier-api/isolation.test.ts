@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { errorLogs, phoneCalls } from '../../src/db/schema.ts'
+import { errorLogs, phoneCalls, webhookRequests } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { type Client, createClient, createTestApi, doc, type Reply } from '../support/api.ts'
 import { createTestPlatform } from '../support/platform.ts'
@@ -33,6 +33,7 @@ const types = [
   'phone_call',
   'rate',
   'error_log',
+  'webhook_request',
   'event',
 ]
 const pathOf = (type: string) => `/${type}s`
@@ -87,6 +88,14 @@ async function populate(client: Owner): Promise<Record<string, string[]>> {
         message: 'y',
       })
       .returning({ id: errorLogs.id })
+    const [request] = await platform.db
+      .insert(webhookRequests)
+      .values({
+        ...{ carrierId: client.carrier.id, accountId: account, callId: call?.id ?? '', step: 1 },
+        ...{ state: 'answered', method: 'POST', url: 'https://app.example.com/', document: '<Response/>' },
+      })
+      .returning({ id: webhookRequests.id })
+    made.webhook_request = [...(made.webhook_request ?? []), request?.id ?? '']
     made.phone_call = [...(made.phone_call ?? []), call?.id ?? '']
     made.error_log = [...(made.error_log ?? []), log?.id ?? '']
   }
@@ -105,6 +114,7 @@ const tables = [
   'phone_calls',
   'rates',
   'error_logs',
+  'webhook_requests',
   'events',
 ]
 async function stateOfOther(): Promise<string> {

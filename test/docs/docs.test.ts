@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { insertAccount } from '../../src/accounts/queries.ts'
-import { errorLogs, phoneCalls } from '../../src/db/schema.ts'
+import { errorLogs, phoneCalls, webhookRequests } from '../../src/db/schema.ts'
 import { docs } from '../../src/docs/index.ts'
 import type { Platform } from '../../src/platform.ts'
 import {
@@ -146,7 +146,14 @@ describe('the example of each operation is a request that the server takes, and 
     const account = await insertAccount(platform.db, platform.keys, { carrierId, name: 'Caller' })
     const accountId = account.id
     const call = { carrierId, accountId, from: '+14155551234', to: 'anonymous' } as const
-    await platform.db.insert(phoneCalls).values({ ...call, direction: 'inbound', status: 'ringing' })
+    const [stored] = await platform.db
+      .insert(phoneCalls)
+      .values({ ...call, direction: 'inbound', status: 'ringing' })
+      .returning()
+    await platform.db.insert(webhookRequests).values({
+      ...{ carrierId, accountId, callId: stored?.id ?? '', step: 1 },
+      ...{ state: 'pending', method: 'POST', url: 'https://app.example.com/voice' },
+    })
     await platform.db.insert(errorLogs).values({ carrierId, accountId, type: 'test', message: 'A test.' })
   }
 })

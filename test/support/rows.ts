@@ -1,3 +1,4 @@
+import type { Carrier } from '../../src/accounts/account.ts'
 import { insertAccount, insertCarrier } from '../../src/accounts/queries.ts'
 import { insertIncomingPhoneNumber, insertPhoneNumber } from '../../src/numbers/queries.ts'
 import type { Platform } from '../../src/platform.ts'
@@ -5,9 +6,12 @@ import { changeTrunk } from '../../src/trunks/change.ts'
 import type { Trunk, TrunkSettings } from '../../src/trunks/trunk.ts'
 
 /** A carrier with one enabled account. */
-export async function createTenant({ db, keys }: Platform, name = 'Carrier') {
-  const carrier = await insertCarrier(db, { name, countryCode: 'US', billingCurrency: 'USD' })
-  const account = await insertAccount(db, keys, { carrierId: carrier.id, name: `${name}'s account` })
+export const createTenant = async (platform: Platform, name = 'Carrier') =>
+  tenantOf(platform, await insertCarrier(platform.db, { name, countryCode: 'US', billingCurrency: 'USD' }))
+
+/** A carrier that is there, with one enabled account more. */
+export async function tenantOf({ db, keys }: Platform, carrier: Carrier) {
+  const account = await insertAccount(db, keys, { carrierId: carrier.id, name: `${carrier.name}'s account` })
   return { carrier, account }
 }
 

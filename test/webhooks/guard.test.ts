@@ -23,14 +23,17 @@ afterAll(() => new Promise((resolve) => server.close(resolve)))
 const resolving = (...addresses: string[]) => newGuard(isPublicAddress, async () => addresses)
 const strict = guardFor({ WEBHOOK_ALLOW_PRIVATE: false })
 const ask = (url: string, guard = strict) =>
-  askWithGuard(guard, { url, method: 'POST', params: { CallSid: 'CA1' }, authToken: 't' })
+  askWithGuard(guard, {
+    ...{ url, method: 'POST', params: { CallSid: 'CA1' }, authToken: 't' },
+    read: (usable) => ({ usable }),
+  })
 
 async function expectNoConnection(url: string, guard = strict) {
   const before = connections
   const answer = await ask(url, guard)
   expect(answer).toMatchObject({
     kind: 'failed',
-    problem: expect.stringMatching(/is not a public address\.$/),
+    failures: [{ problem: expect.stringMatching(/is not a public address\.$/) }],
   })
   expect(connections).toBe(before)
 }

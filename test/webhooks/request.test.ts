@@ -1,7 +1,9 @@
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import twilio from 'twilio'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { askWebhook, type WebhookRequest } from '../../src/webhooks/request.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Seen, startServer, xml } from './server.ts'
 
 const opened: { close(): unknown }[] = []
@@ -16,8 +18,9 @@ const serve: typeof startServer = async (...given) => {
 
 const platform = { env: { WEBHOOK_ALLOW_PRIVATE: true } } as Parameters<typeof askWebhook>[0]
 const params = { CallSid: 'CA0123', From: '+19175551234', To: '+14155551234', CallStatus: 'ringing' }
-const ask = (asked: Partial<WebhookRequest> & { url: string }) =>
-  askWebhook(platform, { method: 'POST', params, authToken: 'token', ...asked })
+const read = (usable: string) => ({ usable })
+const ask = (asked: Partial<WebhookRequest<string>> & { url: string }) =>
+  askWebhook(platform, { method: 'POST', params, authToken: 'token', read, ...asked })
 const signatureIsValid = (seen: Seen, base: string) =>
   twilio.validateRequest(
     'token',
@@ -58,7 +61,7 @@ describe('what is sent', () => {
       params: {},
     })
     expect(seen && signatureIsValid(seen, server.url)).toBe(true)
-    expect(answer.finalUrl).toBe(`${server.url}/voice?b=2&a=1`)
+    expect(answer).toMatchObject({ finalUrl: `${server.url}/voice?b=2&a=1` })
   })
 
   test('user name and password of the URL become Basic credentials, and are not signed', async () => {
@@ -131,14 +134,144 @@ describe('what comes back', () => {
     ],
   ])('%s, %#', async (type, body, status, problem) => {
     const server = await answering(type, body, status)
-    expect(await ask({ url: server.url })).toMatchObject({ kind: 'failed', problem })
+    expect(await ask({ url: server.url })).toMatchObject({ kind: 'failed', failures: [{ problem }] })
+  })
+
+  test.each(['gzip', 'br', 'deflate, gzip'])('%s is not inflated, whatever is in it', async (encoding) => {
+    const bomb = gzipSync(Buffer.alloc(50_000_000, '<'))
+    const server = await serve((_, response) =>
+      response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Encoding': encoding }).end(bomb),
+    )
+    expect(await ask({ url: server.url })).toMatchObject({
+      kind: 'failed',
+      failures: [
+        {
+          problem: `The webhook answered with Content-Encoding ${encoding}, which was not asked for.`,
+          code: 12300,
+        },
+      ],
+    })
+    expect(server.requests[0]?.headers['accept-encoding']).toBeUndefined()
+  })
+
+  // What no HTTP library would send.
+  const speaking = async (answer: (socket: Socket) => void) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => answer(socket))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    opened.push({
+      close: () => {
+        server.close()
+      },
+    })
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  }
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n'
+
+  test.each<[string, string, string, number]>([
+    ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n', 'could not be asked (HPE_INVALID_CONSTANT)', 11206],
+    [
+      'headers without end',
+      `${head}X-A: ${'a'.repeat(100_000)}`,
+      'could not be asked (HPE_HEADER_OVERFLOW)',
+      11206,
+    ],
+    ['a line break in a header', `${head}X-A: a\rb\r\n\r\n`, 'could not be asked (HPE_LF_EXPECTED)', 11206],
+    [
+      'two lengths',
+      `${head}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef`,
+      'could not be asked (HPE_UNEXPECTED_CONTENT_LENGTH)',
+      11206,
+    ],
+    [
+      '10 MB',
+      `${head}Content-Length: 10000000\r\n\r\n${'<'.repeat(200_000)}`,
+      'answered more than 65536 bytes',
+      11750,
+    ],
+    [
+      '10 MB in chunks',
+      `${head}Transfer-Encoding: chunked\r\n\r\n${`1000\r\n${'<'.repeat(4096)}\r\n`.repeat(50)}`,
+      'answered more than 65536 bytes',
+      11750,
+    ],
+    ['half an answer', `${head}Content-Length: 100\r\n\r\n<Resp`, 'closed the connection', 11205],
+  ])('%s', async (_, sent, problem, code) => {
+    const url = await speaking((socket) => socket.end(sent))
+    expect(await ask({ url })).toMatchObject({
+      kind: 'failed',
+      failures: [{ problem: `The webhook ${problem}.`, code }],
+    })
+  })
+
+  test('what drips for ever ends after 15 s in all, and the connection with it', async () => {
+    const dripping: [first: string, drops: string][] = [
+      [`${head}\r\n`, '<'],
+      [`${head}Content-Length: 60000\r\n\r\n`, '<'],
+      [`${head}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n<\r\n'],
+      ['HTTP/1.1 200 OK\r\n', 'X-A: a\r\n'],
+      ['', 'HTTP/1.1 103 Early Hints\r\n\r\n'],
+    ]
+    const asked = dripping.map(async ([first, drops]) => {
+      let closed = false
+      const url = await speaking((socket) => {
+        socket.on('close', () => {
+          closed = true
+        })
+        drip(socket, first, drops)
+      })
+      const answer = await ask({ url })
+      await eventually(() => expect(closed).toBe(true))
+      return answer
+    })
+    const started = performance.now()
+    for (const answer of await Promise.all(asked))
+      expect(answer).toMatchObject({
+        kind: 'failed',
+        failures: [{ problem: 'The webhook did not answer in time.' }],
+      })
+    expect(performance.now() - started).toBeLessThan(17_000)
+  })
+
+  function drip(socket: Socket, first: string, drops: string) {
+    socket.write(first)
+    const timer = setInterval(() => socket.write(drops), 100)
+    socket.on('close', () => clearInterval(timer))
+  }
+
+  test('what PostgreSQL cannot hold is replaced', async () => {
+    const server = await answering('text/xml; charset=utf-16le', Buffer.from('<a>\0\ud800</a>', 'utf16le'))
+    expect(await ask({ url: server.url })).toMatchObject({ document: '<a>\ufffd\ufffd</a>' })
+    const failing = await answering('text/xml', '\0\0', 500)
+    expect(await ask({ url: failing.url })).toMatchObject({ failures: [{ excerpt: '\ufffd\ufffd' }] })
+  })
+
+  test('what cannot be run is a failure too, and the fallback is asked', async () => {
+    const server = await serve(xml('<Nonsense/>'))
+    const fallback = await serve(xml('<Response/>'))
+    const answer = await ask({
+      url: server.url,
+      fallback: { url: fallback.url, method: 'GET' },
+      read: (document) =>
+        document === '<Response/>' ? { usable: document } : { problem: 'Line 1: No TwiML.' },
+    })
+    expect(answer).toMatchObject({
+      kind: 'answered',
+      usable: '<Response/>',
+      failures: [{ problem: 'Line 1: No TwiML.', code: 12100, status: 200, excerpt: '<Nonsense/>' }],
+    })
+    expect(fallback.requests[0]?.url).toContain('ErrorCode=12100')
   })
 
   test('the first bytes of a refusal are told', async () => {
     const server = await answering('text/html', `<h1>Oops</h1>${'x'.repeat(2000)}`, 503)
     const answer = await ask({ url: server.url })
-    expect(answer).toMatchObject({ kind: 'failed', status: 503 })
-    if (answer.kind === 'failed') expect(answer.excerpt).toMatch(/^<h1>Oops<\/h1>x{487}$/)
+    expect(answer).toMatchObject({
+      kind: 'failed',
+      failures: [{ status: 503, code: 11200, excerpt: expect.stringMatching(/^<h1>Oops<\/h1>x{487}$/) }],
+    })
   })
 })
 
@@ -186,7 +319,7 @@ describe('redirects', () => {
     expect(await ask({ url: `${server.url}/5` })).toMatchObject({ kind: 'answered' })
     expect(await ask({ url: `${server.url}/6` })).toMatchObject({
       kind: 'failed',
-      problem: 'The webhook redirected more than 5 times.',
+      failures: [{ problem: 'The webhook redirected more than 5 times.', code: 11215 }],
     })
   })
 
@@ -196,7 +329,7 @@ describe('redirects', () => {
     ['http://[oops/', 'The webhook redirected to what is no URL.'],
   ])('to %s is not followed', async (location, problem) => {
     const server = await redirecting(302, location)
-    expect(await ask({ url: server.url })).toMatchObject({ kind: 'failed', problem })
+    expect(await ask({ url: server.url })).toMatchObject({ kind: 'failed', failures: [{ problem }] })
   })
 })
 
@@ -210,11 +343,13 @@ describe('failures', () => {
     expect(answer).toMatchObject({
       kind: 'answered',
       document: '<Response><Hangup/></Response>',
-      earlier: 'The webhook refused the connection.',
+      failures: [
+        { url: 'http://127.0.0.1:9/voice', problem: 'The webhook refused the connection.', code: 11205 },
+      ],
     })
     expect(fallback.requests[0]?.params).toEqual({
       ...params,
-      ErrorCode: '11200',
+      ErrorCode: '11205',
       ErrorUrl: 'http://127.0.0.1:9/voice',
     })
   })
@@ -223,7 +358,10 @@ describe('failures', () => {
     const fallback = { url: 'http://127.0.0.1:9/b', method: 'GET' as const }
     expect(await ask({ url: 'http://127.0.0.1:9/a', fallback })).toMatchObject({
       kind: 'failed',
-      problem: 'The webhook refused the connection. The webhook refused the connection.',
+      failures: [
+        { url: 'http://127.0.0.1:9/a', problem: 'The webhook refused the connection.' },
+        { url: 'http://127.0.0.1:9/b', problem: 'The webhook refused the connection.' },
+      ],
     })
   })
 
@@ -248,7 +386,12 @@ describe('failures', () => {
   test('a name that does not resolve', async () => {
     expect(await ask({ url: 'http://no-such-host.invalid/' })).toMatchObject({
       kind: 'failed',
-      problem: expect.stringMatching(/^The webhook has a host name that does not resolve/),
+      failures: [
+        {
+          problem: expect.stringMatching(/^The webhook has a host name that does not resolve/),
+          code: 11210,
+        },
+      ],
     })
   })
 
@@ -265,7 +408,7 @@ describe('failures', () => {
     const { port } = server.address() as { port: number }
     expect(await ask({ url: `https://127.0.0.1:${port}/` })).toMatchObject({
       kind: 'failed',
-      problem: 'The webhook could not be asked (DEPTH_ZERO_SELF_SIGNED_CERT).',
+      failures: [{ problem: 'The webhook could not be asked (DEPTH_ZERO_SELF_SIGNED_CERT).', code: 11220 }],
     })
     expect(handshakes).toBe(1)
   })
@@ -281,7 +424,7 @@ describe('failures', () => {
       await vi.advanceTimersByTimeAsync(200)
       expect(await answering).toMatchObject({
         kind: 'failed',
-        problem: 'The webhook did not answer in time.',
+        failures: [{ problem: 'The webhook did not answer in time.', code: 11200 }],
       })
       expect(server.requests).toHaveLength(1)
     } finally {
