@@ -2,9 +2,9 @@ import type { Platform } from '../platform.ts'
 import { after } from '../twiml/verb.ts'
 import { callParams } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
-import { usableVerbs } from './ask.ts'
 import { outcomeOf, positionIn, type Returning } from './next-part.ts'
 import { runningCall } from './queries.ts'
+import { usableVerbs } from './run.ts'
 
 /** Asks the action of the Record or Dial in which a call was hung up, as Twilio does (`Digits=hangup`): the switch does
  * not come back to us from there any more. Nothing can be said to a caller who is gone, so what the action answers is
@@ -18,9 +18,10 @@ export async function askOwedAction(
   const found = await runningCall(platform.db, id, channelUuid)
   if (found === null || found.current === null) return
   const { call, current } = found
-  const usable = usableVerbs(current)
+  if (current.state !== 'answered' || current.document === null) return
+  const read = usableVerbs(current.document, current.finalUrl)
   const index = positionIn(outcome.at, call.step)
-  const verb = 'problem' in usable || index === null ? undefined : usable.verbs[index]
+  const verb = 'problem' in read || index === null ? undefined : read.usable[index]
   if (verb?.verb !== 'Record' && verb?.verb !== 'Dial') return
   const ended = { ...outcome, terminator: outcome.terminator || 'hangup' }
   const next = after(verb, await outcomeOf(platform, call, verb, { outcome: ended }))
