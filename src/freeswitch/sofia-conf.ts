@@ -75,7 +75,7 @@ async function* wholeDocument(platform: Platform, asking: Asking | null): AsyncI
 
 async function* gateways(platform: Platform, self: SwitchOfRegion): AsyncIterable<string> {
   await announceSwitches(platform.db, [self])
-  for await (const range of claimGateways(platform.db, self, batch)) {
+  for await (const range of claimGateways(platform.db, self, batch, 'from nobody')) {
     const trunks = await gatewayTrunksOf(platform.db, self, range)
     yield trunks.map((trunk) => print(gatewayElement(platform, trunk))).join('')
   }

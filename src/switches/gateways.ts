@@ -2,10 +2,16 @@ import type { Db } from '../db/connect.ts'
 import type { Commands } from '../event-socket/commands.ts'
 import { notTaken, readState, recordFinding, recordNextTry, recordVersion } from './gateway-truth.ts'
 import type { SwitchOfRegion } from './hold.ts'
-import { claimGateway, releaseGateway, wishedVersion } from './placement.ts'
+import { claimGateway, releaseGateway, type TakeOver, wishedVersion } from './placement.ts'
 
 /** What the reconciler of a switch works with; `mayAct` turns false when another process may watch the switch. */
-export type Tools = { db: Db; self: SwitchOfRegion; commands: Commands; mayAct(): boolean }
+export type Tools = {
+  db: Db
+  self: SwitchOfRegion
+  commands: Commands
+  mayAct(): boolean
+  takeOver(): TakeOver
+}
 
 /** The gateways of one switch, and which of them are being deleted: by us, or by somebody else before us. */
 export type Gateways = Tools & { deletions: Map<string, (heard: boolean) => void>; dying: Set<string> }
@@ -57,10 +63,10 @@ export function noticeDeletion({ dying, deletions }: Gateways, trunkId: string):
   deletions.get(trunkId)?.(true)
 }
 
-async function wish({ db, self }: Gateways, trunkId: string): Promise<number | null> {
+async function wish({ db, self, takeOver }: Gateways, trunkId: string): Promise<number | null> {
   const wished = await wishedVersion(db, self, trunkId)
   if (wished !== null) return wished
-  await claimGateway(db, self, trunkId)
+  await claimGateway(db, self, trunkId, takeOver())
   return wishedVersion(db, self, trunkId)
 }
 

@@ -11,7 +11,7 @@ export type SwitchOfRegion = { id: string; region: string }
 const holdSeconds = 6
 
 /** After how many seconds without a sign of life a switch's gateways move to others. */
-const goneSeconds = 30
+export const goneSeconds = 30
 
 /** SQL: whether a row of `switches` (under this name) has been seen alive lately enough to run gateways. */
 export const isAlive = (name: SQL): SQL =>

@@ -20,11 +20,23 @@ const ownerBeside = (self: string): SQL => sql`(
 const wishedAt = ({ id, region }: SwitchOfRegion): SQL =>
   sql`t.authentication_mode = 'outbound_registration' AND t.region = ${region} AND ${ownerBeside(id)} = ${id}`
 
+// After a time in which no server ran or the database was away, no switch has been seen lately. Those that are reached
+// again a moment later still run what they ran.
+/** Whether the gateways of a switch that has not been seen alive lately may be taken from it: only by who has looked
+ * for it all that time. */
+export type TakeOver = 'from the gone' | 'from nobody'
+
 /** Takes the right to run a trunk's gateway, if the switch is to run it and no living one has it. */
-export async function claimGateway(db: Db, self: SwitchOfRegion, trunkId: string): Promise<void> {
+export async function claimGateway(
+  db: Db,
+  self: SwitchOfRegion,
+  trunkId: string,
+  takeOver: TakeOver,
+): Promise<void> {
   await claim(
     db,
     self,
+    takeOver,
     sql`SELECT t.id, t.authentication_mode, t.region FROM sip_trunks t WHERE t.id = ${trunkId}::uuid`,
   )
 }
@@ -34,12 +46,18 @@ export type IdRange = { afterId: string; upToId: string }
 
 /** Takes the right to run every gateway that the switch is to run and no living one has, `size` trunks at a time, so that
  * tens of thousands hold nothing up; gives each range of ids when it is done. */
-export async function* claimGateways(db: Db, self: SwitchOfRegion, size: number): AsyncIterable<IdRange> {
+export async function* claimGateways(
+  db: Db,
+  self: SwitchOfRegion,
+  size: number,
+  takeOver: TakeOver,
+): AsyncIterable<IdRange> {
   let afterId = '00000000-0000-0000-0000-000000000000'
   for (;;) {
     const { lastId, count } = await claim(
       db,
       self,
+      takeOver,
       sql`SELECT t.id, t.authentication_mode, t.region FROM sip_trunks t
         WHERE t.region = ${self.region} AND t.authentication_mode = 'outbound_registration' AND t.id > ${afterId}::uuid
         ORDER BY t.id LIMIT ${size}::integer`,
@@ -55,9 +73,11 @@ export async function* claimGateways(db: Db, self: SwitchOfRegion, size: number)
 async function claim(
   db: Db,
   self: SwitchOfRegion,
+  takeOver: TakeOver,
   trunks: SQL,
 ): Promise<{ lastId: string | null; count: number }> {
-  const held = sql`SELECT 1 FROM switches s WHERE s.id = g.switch_id AND ${aliveBeside(self.id)}`
+  const alive = takeOver === 'from the gone' ? aliveBeside(self.id) : sql`true`
+  const held = sql`SELECT 1 FROM switches s WHERE s.id = g.switch_id AND ${alive}`
   const [looked] = await rows<{ last_id: string | null; count: number }>(
     db,
     sql`

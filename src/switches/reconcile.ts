@@ -46,7 +46,7 @@ async function reconcileTrunk(gateways: Gateways, trunkId: string): Promise<stri
 
 /** Compares everything that the switch runs with everything that it is to run; gives the problem when it could not. */
 export async function checkAll({ gateways, trunks }: Reconciler): Promise<string | null> {
-  const { db, self, commands } = gateways
+  const { db, self, commands, takeOver } = gateways
   const listed = await commands.listGateways()
   if (listed.kind !== 'done') return listed.problem
   const { up, down } = listed.value
@@ -54,7 +54,7 @@ export async function checkAll({ gateways, trunks }: Reconciler): Promise<string
     ...down.map((name) => [name, false] as const),
     ...up.map((name) => [name, true] as const),
   ])
-  for await (const range of claimGateways(db, self, pageSize))
+  for await (const range of claimGateways(db, self, pageSize, takeOver()))
     for (const trunkId of await compare(gateways, range, running)) trunks.push(trunkId)
   for (const stranger of running.keys()) if (uuid.test(stranger)) trunks.push(stranger)
   for (const trunkId of await checkClients(db, self, commands)) trunks.push(trunkId)

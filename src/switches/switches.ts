@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Patience } from '../event-socket/connection.ts'
 import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Platform, Switches } from '../platform.ts'
-import { announceSwitches, switchesOf } from './hold.ts'
+import { announceSwitches, goneSeconds, switchesOf } from './hold.ts'
 import { idle, type Pace, startWatch, stopWatch, trunkChanged, viewOf, type Watch } from './watch.ts'
 
 /** `Switches` with what only tests ask. */
@@ -10,7 +10,7 @@ export type StartedSwitches = Switches & { idle(): Promise<void> }
 
 type Handler = (event: SwitchEvent, switchName: string) => Promise<void>
 
-const usualPace: Pace = { tick: 1000, check: 60_000, heldFor: 4500 }
+const usualPace: Pace = { tick: 1000, check: 60_000, heldFor: 4500, goneFor: 1000 * goneSeconds }
 
 /** Connects to every switch of REGIONS_FILE, unless EVENT_SOCKET is off, and looks after those that no other process
  * does. A switch that is not reached is tried for ever; what must reach it waits in the tables. */

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts'
 import type { Platform, SwitchView } from '../platform.ts'
 import { dropHold, lookAround, namesakes, type SwitchOfRegion, takeHold } from './hold.ts'
 import { createInbox, type Inbox } from './inbox.ts'
+import type { TakeOver } from './placement.ts'
 import { checkAll, createReconciler, hear, notice, type Reconciler } from './reconcile.ts'
 
 /** How often a process looks after its switches, in milliseconds. */
@@ -15,6 +16,8 @@ export type Pace = {
   check: number
   /** A hold that could not be renewed for so long is taken for lost; well below what ends it for others. */
   heldFor: number
+  /** A switch that was not seen for so long, by a process that looked for it all the time, is gone. */
+  goneFor: number
 }
 
 /** Which switch to look after, and how. `holder` names this process; `heard` takes the events of channels. */
@@ -42,6 +45,9 @@ export type Watch = Watched & {
   /** On the clock of `performance.now()`. */
   heldUntil: number
   lastCheck: number
+  /** When it last knew of the region's switches, and since when without a break. */
+  lastLook: number
+  lookingSince: number
   /** What was known of the region's switches when everything was last compared; empty when it has to be again. */
   surroundings: string
   turn: Promise<void> | null
@@ -62,7 +68,10 @@ export function startWatch(platform: Platform, watched: Watched): Watch {
   }
   const socket = new EventSocket(watched.address, listener, watched.patience)
   const commands = createCommands(socket)
-  const tools = { db: platform.db, self: watched.self, commands, mayAct: () => holds(watch) }
+  const tools = {
+    ...{ db: platform.db, self: watched.self, commands },
+    ...{ mayAct: () => holds(watch), takeOver: () => takeOver(watch) },
+  }
   const watch: Watch = {
     ...watched,
     ...{ platform, log, socket, commands, reconciler: createReconciler(tools, log) },
@@ -72,6 +81,8 @@ export function startWatch(platform: Platform, watched: Watched): Watch {
       name: '',
       heldUntil: 0,
       lastCheck: 0,
+      lastLook: Number.NEGATIVE_INFINITY,
+      lookingSince: 0,
       surroundings: '',
       turn: null,
       check: null,
@@ -85,6 +96,9 @@ export function startWatch(platform: Platform, watched: Watched): Watch {
 
 /** Whether this process is the one that watches the switch, and reaches it. */
 export const holds = ({ socket, heldUntil }: Watch): boolean => socket.isUp && performance.now() < heldUntil
+
+const takeOver = ({ lastLook, lookingSince, pace }: Watch): TakeOver =>
+  lastLook - lookingSince >= pace.goneFor ? 'from the gone' : 'from nobody'
 
 /** The switch as this process sees it. */
 export function viewOf(watch: Watch): SwitchView {
@@ -151,7 +165,9 @@ async function lookAfter(watch: Watch): Promise<void> {
   const { platform, self, pace, log } = watch
   try {
     await renew(watch)
-    const now = await lookAround(platform.db, self.region)
+    const alive = await lookAround(platform.db, self.region)
+    noteLook(watch)
+    const now = `${alive}, taking ${takeOver(watch)}`
     watch.trouble = false
     const due = now !== watch.surroundings || performance.now() > watch.lastCheck + pace.check
     if (!holds(watch) || !due || watch.check !== null) return
@@ -162,6 +178,12 @@ async function lookAfter(watch: Watch): Promise<void> {
     if (!watch.trouble) log.error({ err }, 'A switch cannot be looked after')
     watch.trouble = true
   }
+}
+
+function noteLook(watch: Watch): void {
+  const now = performance.now()
+  if (now - watch.lastLook > watch.pace.heldFor) watch.lookingSince = now
+  watch.lastLook = now
 }
 
 // Beside the ticks: with very many gateways it takes longer than the hold lasts. What failed is done again at the next.

@@ -20,7 +20,7 @@ export type Fleet = {
 }
 
 /** Patience and pace of tests: everything forty times faster than in earnest. */
-const pace = { tick: 50, check: 700, heldFor: 4500 }
+const pace = { tick: 50, check: 700, heldFor: 4500, goneFor: 1000 }
 const patience = { connect: 1000, reply: 1000, keepalive: 100, retry: 20, longestRetry: 100 }
 
 /** Starts fake switches by region: `{ hydrogen: ['s1', 's2'] }`. Each is served by the real door. `replyMs`: how long the

@@ -105,6 +105,30 @@ describe('two switches of a region', () => {
     expect([...(await fleet.wholeConf('s2')).keys()].sort()).toEqual(namesIn(fleet, 's2').sort())
   })
 
+  test('after a time in which nobody could look, no gateway moves before its switch had time to be seen', async () => {
+    fleet = await startFleet({ hydrogen: ['s1', 's2'] })
+    const { switches } = fleet
+    const before = await fleet.startServer()
+    await eventually(() => expect(before.views().map(({ held }) => held)).toEqual([true, true]))
+    await createGateways(fleet, 8)
+    const placed = () => ['s1', 's2'].map((name) => namesIn(fleet as Fleet, name).sort())
+    await eventually(() => expect(placed().flat()).toHaveLength(8))
+    const first = placed()
+    await before.stop()
+    for (const { id } of Object.values(switches)) await age(fleet, id)
+    switches.s2?.cut()
+    const began = Object.values(switches).map(({ history }) => history.length)
+    const after = await fleet.startServer()
+    await eventually(() => expect(after.views().map(({ held }) => held)).toEqual([true, false]))
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    switches.s2?.mend()
+    await eventually(() => expect(after.views().map(({ held }) => held)).toEqual([true, true]))
+    await after.idle()
+    await new Promise((resolve) => setTimeout(resolve, 800))
+    expect(placed()).toEqual(first)
+    expect(Object.values(switches).map(({ history }) => history.length)).toEqual(began)
+  })
+
   test('a trunk that changes its region moves', async () => {
     fleet = await startFleet({ hydrogen: ['s1'], helium: ['s2'] })
     const { platform } = fleet
@@ -230,7 +254,7 @@ test('any fleet: each gateway is wished on one living switch of its region, and 
     const placed = new Map<string, string>()
     for (const id of alive) {
       const self = { id, region: 'hydrogen' }
-      for await (const range of claimGateways(db, self, 7))
+      for await (const range of claimGateways(db, self, 7, 'from the gone'))
         for (const trunkId of (await wishedVersions(db, self, range)).keys()) {
           expect(placed.get(trunkId)).toBeUndefined()
           placed.set(trunkId, id)

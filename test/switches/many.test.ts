@@ -108,7 +108,7 @@ test('starting one gateway among many costs what it costs among 20', async () =>
     const times: number[] = []
     for (const { id } of trunks) {
       const started = performance.now()
-      await claimGateway(platform.db, self, id)
+      await claimGateway(platform.db, self, id, 'from nobody')
       expect(await wishedVersion(platform.db, self, id)).toBe(1)
       await post(door, '/xml', capturedFetch('configuration-sofia-startgw', { gateway: id }))
       times.push(performance.now() - started)
