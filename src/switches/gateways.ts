@@ -37,6 +37,8 @@ export async function settleGateway(gateways: Gateways, trunkId: string): Promis
     await lookAtGateway(gateways, trunkId)
     return null
   }
+  // Before the switch says so itself, no call is to be sent to it (lookup.ts).
+  if (running.value !== null) await recordFinding(db, self, trunkId, { kind: 'unregistering' })
   const problem = await stop(gateways, trunkId)
   if (problem !== null) return problem
   if (wished !== null) return mayAct() ? start(gateways, trunkId) : null

@@ -7,7 +7,8 @@ import { isHeld } from './hold.ts'
 export type FoundSwitch = { id: string; name: string }
 
 /** The switch that an outbound call of a trunk is placed on: the one that holds its gateway, or its client's newest
- * registration where the call goes to that; else any of its region. Null when that one is not up. */
+ * registration where the call goes to that; else any of its region. Null when that one is not up, or the gateway is just
+ * being started, changed or moved. */
 export function switchForTrunk(
   db: Db,
   trunk: Pick<Trunk, 'id' | 'region' | 'authenticationMode' | 'outboundHost'>,
@@ -18,8 +19,17 @@ export function switchForTrunk(
   return anySwitchOf(db, trunk.region)
 }
 
+// A change takes two or three seconds, in which FreeSWITCH fails every call through the gateway.
+const changeSeconds = 8
+
 const switchOfGateway = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
-  find(db, sql`s.id = (SELECT g.switch_id FROM gateway_states g WHERE g.trunk_id = ${trunkId}::uuid)`)
+  find(
+    db,
+    sql`s.id = (
+      SELECT g.switch_id FROM gateway_states g JOIN sip_trunks t ON t.id = g.trunk_id WHERE t.id = ${trunkId}::uuid
+        AND NOT ((g.state NOT IN ('registered', 'failed') OR g.running_version IS DISTINCT FROM t.version)
+          AND greatest(g.since, t.updated_at) > now() - ${changeSeconds}::integer * interval '1 second'))`,
+  )
 
 const switchOfRegistration = (db: Db, trunkId: string): Promise<FoundSwitch | null> =>
   find(

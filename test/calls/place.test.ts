@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { registrations, statusCallbacks } from '../../src/db/schema.ts'
 import { freeswitch } from '../../src/freeswitch/index.ts'
+import { changeTrunk } from '../../src/trunks/change.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FarEnd } from '../support/fake-calls.ts'
 import { capturedFetch, post } from '../support/fetches.ts'
@@ -152,6 +153,38 @@ describe('where a call goes', () => {
     expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
     expect(lastEndpoint()).toBe(`sofia/gateway/${trunk.id}/+442079460000`)
     expect(placing.calls.originates.at(-1)?.variables.origination_caller_id_number).toBe('+19175559876')
+  })
+
+  test('a call waits for a gateway that is being changed, and not for one that fails', async () => {
+    const { fake, calls, platform } = placing
+    const trunk = await placing.trunk({
+      ...{ authenticationMode: 'outbound_registration', username: 'u', password: 'p' },
+      ...{ outboundHost: 'pbx.example.com', outboundRoutePrefixes: ['49'] },
+    })
+    const up = () => fake.gateways.get(trunk.id)?.up === true && !fake.gateways.get(trunk.id)?.dying
+    await eventually(() => expect(up()).toBe(true))
+    const usual = calls.farEnd
+    calls.farEnd = () => (up() ? { answerMs: 2 } : { channel: false })
+    fake.tickMs = 300
+    const changed = await changeTrunk(
+      platform.db,
+      platform.keys,
+      { type: 'existing', trunk },
+      { password: 'another' },
+    )
+    if (changed.type === 'refused') throw new Error('The password is one.')
+    for (let place = 0; place < 8; place++) {
+      const id = await placing.order('+493055500100')
+      expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
+    }
+    fake.tickMs = 20
+    fake.registrar = () => ({ code: 403, phrase: 'Forbidden' })
+    const again = { type: 'existing', trunk: changed.value } as const
+    await changeTrunk(platform.db, platform.keys, again, { password: 'bad' })
+    const lost = await placing.order('+493055500100')
+    expect(await placing.ended(lost)).toMatchObject({ status: 'failed', sipResponseCode: 503 })
+    calls.farEnd = usual
+    fake.registrar = () => ({ code: 200, phrase: 'OK' })
   })
 
   test('to the registered contact of a client, and with 480 nowhere when it has not registered', async () => {

@@ -84,7 +84,9 @@ describe('two switches of a region', () => {
     await eventually(() => expect([here().sort(), there().sort()]).toEqual([first, second]))
     expect(double).toEqual([])
     expect(switches.s2?.history.filter((entry) => entry.startsWith('deleted'))).toHaveLength(first.length)
-    expect(await switchForTrunk(platform.db, moved)).toEqual({ id: switches.s1?.id, name: 's1' })
+    await eventually(async () =>
+      expect(await switchForTrunk(platform.db, moved)).toEqual({ id: switches.s1?.id, name: 's1' }),
+    )
     for (const trunk of trunks)
       await eventually(async () =>
         expect(await registrationOf(platform.db, trunk)).toMatchObject({ state: 'registered' }),
