@@ -4,6 +4,7 @@ import { docs } from './docs/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
 import { apiHost } from './json-api/api-host.ts'
 import { metrics, operations } from './operations/index.ts'
+import { fetchLog, requestLog } from './operations/requests.ts'
 import { operatorApi } from './operator-api/index.ts'
 import type { Platform } from './platform.ts'
 import { twilioApi } from './twilio-api/index.ts'
@@ -15,6 +16,7 @@ export function createApp(platform: Platform): { publicApp: Hono; switchApp: Hon
 
 function createPublicApp(platform: Platform): Hono {
   const app = new Hono()
+  app.use(requestLog(platform.log))
   const apis = apiHost(platform.env.API_SUBDOMAIN)
   app.use('/carrier/*', apis)
   app.use('/operator/*', apis)
@@ -29,6 +31,7 @@ function createPublicApp(platform: Platform): Hono {
 
 function createSwitchApp(platform: Platform): Hono {
   const app = new Hono()
+  app.use(fetchLog(platform.log))
   app.route('/freeswitch', freeswitch(platform))
   app.route('/', metrics(platform))
   return app

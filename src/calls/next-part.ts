@@ -1,4 +1,5 @@
 import { type Action, hangUp, hangUpAfter, recordSession, sendDigits } from '../dialplan-action.ts'
+import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
 import type { Dial } from '../twiml/dial.ts'
 import type { Outcome } from '../twiml/rules.ts'
@@ -38,6 +39,7 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
   if (!uuid.test(returning.destination)) return null
   const found = await runningCall(platform.db, returning.destination, returning.channelUuid)
   if (found === null) return null
+  noteInLog({ callId: found.call.id })
   const { call, current } = found
   if (returning.answered && call.status !== 'in-progress')
     Object.assign(call, await answer(platform, call, returning))

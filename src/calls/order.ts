@@ -3,6 +3,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { Account } from '../accounts/account.ts'
 import { type Db, rows } from '../db/connect.ts'
 import { idempotencyKeys, phoneCalls } from '../db/schema.ts'
+import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
 import type { StatusCallback } from '../webhooks/webhook.ts'
@@ -58,6 +59,7 @@ export async function orderCall(
     await wakeCallWork(tx, 'queue')
     return true
   })
+  if (stored) noteInLog({ callId: call.id })
   if (stored || idempotency === null) return { kind: 'ordered', callId: call.id }
   return (await orderedBefore(db, account.id, idempotency)) ?? { kind: 'key used' }
 }

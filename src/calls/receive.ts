@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type Action, allowTransfers, disableExpansion, respond, set } from '../dialplan-action.ts'
+import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
 import { realm } from '../trunks/credentials.ts'
 import type { Candidate, Step } from '../trunks/identify.ts'
@@ -29,6 +30,7 @@ export async function receive(platform: Platform, arriving: ArrivingCall): Promi
   if (route.kind === 'refusal') return refuse(platform, arrival, route.refusal, route.steps)
   const admitted = await admitInbound(db, toRecord(arrival, route))
   if (admitted === null) return refuse(platform, arrival, noChannel(route), route.steps)
+  noteInLog({ callId: admitted.id })
   const call = toRunningCall(admitted, arrival, route)
   return [...preamble, ...(await begin(platform, call, route.number))]
 }

@@ -23,7 +23,7 @@ export function freeswitch(platform: Platform): Hono {
   // would be taken for an answer (freeswitch.md 1.4).
   door.onError((error, c) => {
     if (error instanceof HTTPException) return error.getResponse()
-    platform.log.error({ err: error, path: c.req.path }, 'A request of the switch could not be answered')
+    platform.log.error({ err: error }, 'A request of the switch could not be answered')
     return c.text('The request could not be answered now.\n', 503)
   })
   if (platform.env.SWITCH_PASSWORD !== undefined) {
