@@ -47,21 +47,24 @@ export function serveRecordings(app: Hono<TwilioEnv>, platform: Platform): void 
 }
 
 /** The files of recordings, `.wav` and `.mp3`. As at Twilio their URL is all that is needed: players and `<Play>` send no
- * credentials, and nobody guesses a SID. */
+ * credentials, and nobody guesses a SID. The bare RecordingUrl of webhooks, asked without credentials, is the WAV file. */
 export function serveMedia(app: Hono<TwilioEnv>, platform: Platform): void {
-  const paths = [
-    '/Accounts/:account/Recordings/:file{.+\\.(?:wav|mp3)}',
-    '/Accounts/:account/Calls/:call/Recordings/:file{.+\\.(?:wav|mp3)}',
-  ]
-  app.on(['GET'], paths, async (c) => {
-    const [, sid = '', format = ''] = /^(.+)\.(wav|mp3)$/.exec(c.req.param('file') ?? '') ?? []
-    const accountId = fromSid('AC', c.req.param('account') ?? '')
-    const id = fromSid('RE', sid)
-    const recording = accountId && id && (await recordingOf(platform.db, accountId, id))
-    return (
-      (recording && (await answerFile(platform, recording, format as RecordingFormat))) || answerNotFound(c)
-    )
-  })
+  for (const folder of ['/Accounts/:account/Recordings', '/Accounts/:account/Calls/:call/Recordings']) {
+    app.get(`${folder}/:file{.+\\.(?:wav|mp3)}`, (c) => answerMedia(c, platform, c.req.param('file') ?? ''))
+    app.get(`${folder}/:sid{[^.]+}`, async (c, next) => {
+      if (c.req.header('Authorization') !== undefined) return next()
+      return answerMedia(c, platform, `${c.req.param('sid')}.wav`)
+    })
+  }
+}
+
+async function answerMedia(c: TwilioContext, platform: Platform, file: string): Promise<Response> {
+  const [, sid = '', format = ''] = /^(.+)\.(wav|mp3)$/.exec(file) ?? []
+  const accountId = fromSid('AC', c.req.param('account') ?? '')
+  const id = fromSid('RE', sid)
+  const recording = accountId && id && (await recordingOf(platform.db, accountId, id))
+  const answer = recording && (await answerFile(platform, recording, format as RecordingFormat))
+  return answer || answerNotFound(c)
 }
 
 async function answerFile(

@@ -385,6 +385,10 @@ describe('files of recordings', () => {
       [200, 'audio/x-wav', String(wav.length)],
     )
     expect(Buffer.from(await served.arrayBuffer())).toEqual(wav)
+    // The RecordingUrl of webhooks: the sound for whoever has it, the resource for the account.
+    const bare = await get(sid)
+    expect([bare.status, bare.headers.get('content-type')]).toEqual([200, 'audio/x-wav'])
+    expect((await send(`${account()}/Recordings/${sid}`)).json).toMatchObject({ sid })
     const mp3 = await get(`${sid}.mp3`)
     expect([mp3.status, mp3.headers.get('content-type')]).toEqual([200, 'audio/mpeg'])
     expect((await mp3.arrayBuffer()).byteLength).toBeGreaterThan(100)

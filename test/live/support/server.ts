@@ -40,6 +40,7 @@ export async function startServer(
   const env = {
     PORT: String(port),
     HOST: '127.0.0.1',
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
     SWITCH_PORT: String(switchPort),
     SWITCH_PASSWORD: secrets.password,
     OPERATOR_TOKEN: secrets.operator,

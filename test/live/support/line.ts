@@ -1,0 +1,106 @@
+import twilio from 'twilio'
+import { expect } from 'vitest'
+import type { Twilio } from './account.ts'
+import { assignNumber, type Resource } from './carrier.ts'
+import { until } from './programs.ts'
+import type { Ear } from './rtp.ts'
+import { ack, final, hangUp, hungUp, invite, pause, type Step } from './sip-script.ts'
+import type { Sipp } from './sipp.ts'
+import type { Answer, WebhookRequest } from './webhook.ts'
+import type { World } from './world.ts'
+
+/** A business with one number that callers can dial, and what its web server answers. */
+export type Line = {
+  account: Resource
+  incoming: Resource
+  client: Twilio
+  /** Sets what a path of its own answers; `voice` is what a new call asks. Relative URLs lead to the others. */
+  answers(path: string, answer: Answer | { toString(): string }): void
+  url(path: string): string
+  /** The requests to a path of its own so far; each must bear the signature that Twilio's own package accepts. */
+  asked(path: string): WebhookRequest[]
+  /** Waits for the nth request to a path. */
+  isAsked(path: string, nth?: number, withinMs?: number): Promise<WebhookRequest>
+  /** A caller who stays until the other side hangs up, unless told otherwise. */
+  call(script?: readonly Step[]): Promise<Caller>
+  /** The newest call that has one of these statuses, once there is one. */
+  ended(...statuses: string[]): Promise<Awaited<ReturnType<Twilio['calls']['list']>>[number]>
+}
+
+/** Somebody who calls a line. */
+export type Caller = { ear: Ear; sipp: Sipp; answered(): Promise<void> }
+
+/** The trunk that all callers come from, and who they are. */
+export const callerAddress = '127.0.0.2'
+export const createProvider = ({ carrier }: World, settings: object = {}) =>
+  carrier.create('sip_trunks', {
+    ...{ name: 'Provider', authentication_mode: 'ip_address', region: 'hydrogen', inbound_country: 'US' },
+    ...{ inbound_source_ips: [callerAddress], ...settings },
+  })
+
+let lines = 0
+
+/** Opens a line; each has a number, an account and paths of its own, so that many can be called at once. */
+export async function openLine(world: World, settings: object = {}): Promise<Line> {
+  const { carrier, webhook, server } = world
+  const folder = `/line${++lines}`
+  const number = `1415555${String(1000 + lines)}`
+  const url = (path: string) => webhook.url(`${folder}/${path}`)
+  const { account, number: incoming } = await assignNumber(carrier, `+${number}`, {
+    voice_url: url('voice'),
+    ...settings,
+  })
+  const [sid, token] = [String(account.attributes.sid), String(account.attributes.auth_token)]
+  const client = twilio(sid, token)
+  client.api.baseUrl = server.publicUrl
+  const asked = (path: string) => {
+    const requests = webhook.requests(`${folder}/${path}`)
+    for (const request of requests) expectSigned(token, request)
+    return requests
+  }
+  return {
+    ...{ account, incoming, client, url, asked },
+    answers: (path, answer) =>
+      webhook.answer(`${folder}/${path}`, isAnswer(answer) ? answer : String(answer)),
+    isAsked: (path, nth = 1, withinMs = 20_000) =>
+      until(`${path} is asked`, () => asked(path)[nth - 1], withinMs),
+    call: (script) => startCaller(world, number, script),
+    ended: (...statuses) =>
+      until(
+        `the call is ${statuses.join(' or ')}`,
+        async () => (await client.calls.list({ limit: 5 })).find(({ status }) => statuses.includes(status)),
+        20_000,
+      ),
+  }
+}
+
+const isAnswer = (answer: Answer | { toString(): string }): answer is Answer =>
+  typeof answer === 'string' || typeof answer === 'function' || 'bytes' in answer
+
+function expectSigned(token: string, { headers, url, posted }: WebhookRequest) {
+  const signature = String(headers['x-twilio-signature'])
+  expect(twilio.validateRequest(token, signature, url, posted), `the signature of ${url}`).toBe(true)
+}
+
+/** Steps of a caller who hangs up so many milliseconds after the answer. */
+export const hangsUpAfter = (ms: number): Step[] => [...final(200), ack(), pause(ms), ...hangUp()]
+
+async function startCaller(
+  world: World,
+  number: string,
+  script: readonly Step[] = [...final(200), ack(), ...hungUp()],
+): Promise<Caller> {
+  const ear = await world.ear(callerAddress)
+  const sipp = await world.sipp({
+    steps: [invite({ ear }), ...script],
+    ...{ from: callerAddress, number, timeoutSeconds: 60 },
+  })
+  const answered = async () => {
+    const [, port] = await until('the call is answered', () => {
+      const answer = sipp.messages().find(({ firstLine }) => firstLine === 'SIP/2.0 200 OK')
+      return /^m=audio (\d+)/m.exec(answer?.text ?? '') ?? undefined
+    })
+    ear.speakTo('127.0.0.1', Number(port))
+  }
+  return { ear, sipp, answered }
+}
