@@ -7,6 +7,8 @@ export type Metrics = {
   fetched(section: string, result: FetchResult, milliseconds: number): void
   /** A webhook was asked for TwiML. */
   askedWebhook(result: 'answered' | 'failed', milliseconds: number): void
+  /** A status callback was sent: delivered, to be tried again, or given up for good. */
+  deliveredCallback(result: 'delivered' | 'failed' | 'given_up', milliseconds: number): void
 }
 
 /** `not_found`: FreeSWITCH is to look elsewhere; `refused`: what it sent is no fetch; `failed`: we could not answer. */
@@ -35,9 +37,17 @@ export function createMetrics(): Metrics {
     buckets: webhookBuckets,
     registers,
   })
+  const callbacks = new Histogram({
+    name: 'trunks_callback_seconds',
+    help: 'Status callbacks sent, and how long that took.',
+    labelNames: ['result'],
+    buckets: webhookBuckets,
+    registers,
+  })
   return {
     registry,
     fetched: (section, result, milliseconds) => fetches.observe({ section, result }, milliseconds / 1000),
     askedWebhook: (result, milliseconds) => webhooks.observe({ result }, milliseconds / 1000),
+    deliveredCallback: (result, milliseconds) => callbacks.observe({ result }, milliseconds / 1000),
   }
 }

@@ -34,6 +34,8 @@ export function gaugesFor({ db, log }: Platform): () => Promise<string> {
         'registered',
         'failed',
         'unregistering',
+        'unknown',
+        'no_switch',
       ])
       contacts.set(await clientContacts(db))
       switches.reset()

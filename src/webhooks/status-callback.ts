@@ -98,16 +98,20 @@ function count({ accounts }: Delivery, accountId: string, change: number): void 
 }
 
 async function deliver(delivery: Delivery, callback: DueCallback): Promise<void> {
-  const { db } = delivery.platform
+  const { db, metrics } = delivery.platform
   const { attempts } = callback
+  const started = performance.now()
   const problem = await bounded(
     totalMilliseconds,
     (signal) => send(delivery.platform, callback, signal),
     delivery.requests,
   )
+  if (problem !== null && delivery.stopped) return postponeCallback(db, callback.id, 0, attempts - 1)
+  const late = callback.ageSeconds > giveUpAfterSeconds
+  const result = problem === null ? 'delivered' : late ? 'given_up' : 'failed'
+  metrics.deliveredCallback(result, performance.now() - started)
   if (problem === null) return removeCallback(db, callback)
-  if (delivery.stopped) return postponeCallback(db, callback.id, 0, attempts - 1)
-  if (callback.ageSeconds > giveUpAfterSeconds) return giveUpCallback(db, callback, problem)
+  if (late) return giveUpCallback(db, callback, problem)
   return postponeCallback(db, callback.id, backoffSeconds(attempts), attempts)
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
+import { rows } from '../../src/db/connect.ts'
 import { gatewayStates, statusCallbacks, switches } from '../../src/db/schema.ts'
 import type { Readiness } from '../../src/operations/readiness.ts'
 import type { Platform } from '../../src/platform.ts'
@@ -155,6 +156,51 @@ test('/metrics counts fetches by section and result, gateways, switches and what
   ])
     expect(text).toContain(`${line}\n`)
   expect(text).toMatch(/nodejs_eventloop_lag_p99_seconds /)
+})
+
+test('neither /metrics nor /ready reads the calls that are over', async () => {
+  const plans: string[] = []
+  const explaining = new Proxy(platform.db, {
+    get: (target, name) => {
+      if (name !== 'execute') return Reflect.get(target, name)
+      return async (query: ReturnType<typeof sql>) => {
+        const plan = await rows<{ 'QUERY PLAN': string }>(target, sql`EXPLAIN ${query}`)
+        plans.push(plan.map((line) => line['QUERY PLAN']).join('\n'))
+        return target.execute(query)
+      }
+    },
+  })
+  const which = { ...platform, db: explaining }
+  await platform.db.execute(sql`SET enable_seqscan = off`)
+  await get('/metrics', 'switchApp', which)
+  await get('/ready', 'publicApp', which)
+  await platform.db.execute(sql`SET enable_seqscan = on`)
+  expect(plans.filter((plan) => plan.includes('phone_calls')).length).toBeGreaterThan(1)
+  expect(plans.filter((plan) => plan.includes('Seq Scan on phone_calls'))).toEqual([])
+})
+
+test('/metrics tells gateways that no switch is known to run, and how callbacks fare', async () => {
+  await watched()
+  const tenant = await createTenant(platform)
+  const settings = { username: 'u', password: 'p', outboundHost: 'pbx.example.com' }
+  const make = () =>
+    createTrunk(platform, tenant, { authenticationMode: 'outbound_registration', ...settings })
+  const [lost] = [await make(), await make()]
+  await platform.db
+    .insert(switches)
+    .values({ id: 'gone:8021', region: 'hydrogen', name: 's9', state: 'down' })
+  await platform.db
+    .insert(gatewayStates)
+    .values({ trunkId: lost.id, switchId: 'gone:8021', state: 'registered' })
+  platform.metrics.deliveredCallback('delivered', 20)
+  const text = await (await get('/metrics', 'switchApp')).text()
+  for (const line of [
+    'trunks_gateways{state="registered"} 0',
+    'trunks_gateways{state="unknown"} 1',
+    'trunks_gateways{state="no_switch"} 1',
+    'trunks_callback_seconds_count{result="delivered"} 1',
+  ])
+    expect(text).toContain(`${line}\n`)
 })
 
 test('/metrics is not on the public listener', async () => {
