@@ -13,12 +13,13 @@ import * as schema from './schema.ts'
 /** Drizzle over the tables of schema.ts: a connection pool, the embedded database, or a transaction on either. */
 export type Db = PgDatabase<PgQueryResultHKT, typeof schema>
 
-/** An open database. `listen` calls back for each NOTIFY on the channel until the function that it gives is called. */
+/** An open database. `listen` calls back for each NOTIFY on the channel until the function that it gives is called;
+ * `missed` when some may have been lost, since the connection broke and is there again. */
 export type Database = {
   db: Db
   embedded: boolean
   migrate(): Promise<void>
-  listen(channel: string, heard: (payload: string) => void): Promise<() => Promise<void>>
+  listen(channel: string, heard: (payload: string) => void, missed?: () => void): Promise<() => Promise<void>>
   close(): Promise<void>
 }
 
@@ -29,19 +30,27 @@ export type OnStatement = (text: string) => void
 
 /** Opens PostgreSQL at a `postgres://` URL. Nothing is asked of it before the first query. */
 export function openPostgres(url: string, connections = 10, onStatement?: OnStatement): Database {
-  const client = postgres(url, { max: connections, onnotice: () => {}, connect_timeout: 5 })
+  const client = postgres(url, { max: connections, onnotice: () => {}, connect_timeout: 5, backoff })
   const db = drizzlePostgres(client, { schema, casing: 'snake_case', ...loggerFor(onStatement) })
   return {
     db,
     embedded: false,
     migrate: () => migratePostgresLocked(url),
-    listen: async (channel, heard) => {
-      const { unlisten } = await client.listen(channel, heard)
+    listen: async (channel, heard, missed = () => {}) => {
+      let before = false
+      const { unlisten } = await client.listen(channel, heard, () => {
+        if (before) missed()
+        before = true
+      })
       return unlisten
     },
     close: () => client.end({ timeout: 3 }),
   }
 }
+
+// Seconds until a broken connection is tried again. The driver's own go up to twenty, in which nothing would be heard of
+// a database that is back.
+const backoff = (tries: number): number => Math.min(3 ** tries / 100, 2) * (0.5 + Math.random() / 2)
 
 /** Opens the embedded PostgreSQL in a folder, made when missing; `memory` keeps nothing. */
 export async function openEmbedded(folder: string, onStatement?: OnStatement): Promise<Database> {

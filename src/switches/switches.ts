@@ -3,7 +3,16 @@ import type { Patience } from '../event-socket/connection.ts'
 import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Platform, Switches } from '../platform.ts'
 import { announceSwitches, goneSeconds, switchesOf } from './hold.ts'
-import { idle, type Pace, startWatch, stopWatch, trunkChanged, viewOf, type Watch } from './watch.ts'
+import {
+  changesMissed,
+  idle,
+  type Pace,
+  startWatch,
+  stopWatch,
+  trunkChanged,
+  viewOf,
+  type Watch,
+} from './watch.ts'
 
 /** `Switches` with what only tests ask. */
 export type StartedSwitches = Switches & { idle(): Promise<void> }
@@ -24,9 +33,15 @@ export async function startSwitches(
   if (!env.EVENT_SOCKET) log.info('EVENT_SOCKET is off: no switch is contacted')
   const handlers: Handler[] = []
   const watches = env.EVENT_SOCKET ? watchAll(platform, handlers, { ...usualPace, ...pace }, patience) : []
-  const unlisten = await database.listen('trunk_changed', (trunkId) => {
-    for (const watch of watches) trunkChanged(watch, trunkId)
-  })
+  const unlisten = await database.listen(
+    'trunk_changed',
+    (trunkId) => {
+      for (const watch of watches) trunkChanged(watch, trunkId)
+    },
+    () => {
+      for (const watch of watches) changesMissed(watch)
+    },
+  )
   const reached = (switchId: string) =>
     watches.find(({ self, socket }) => self.id === switchId && socket.isUp)?.commands ?? null
   return {

@@ -111,6 +111,11 @@ export function trunkChanged(watch: Watch, trunkId: string): void {
   if (holds(watch)) watch.reconciler.trunks.push(trunkId)
 }
 
+/** Some trunks may have been changed without a word: everything is compared at the next turn. */
+export function changesMissed(watch: Watch): void {
+  watch.surroundings = ''
+}
+
 /** Fulfilled when everything heard so far is taken in and no gateway is being changed. */
 export async function idle({ turn, check, ofGateways, ofChannels, reconciler }: Watch): Promise<void> {
   await Promise.all([turn, check])

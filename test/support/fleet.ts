@@ -24,8 +24,12 @@ const pace = { tick: 50, check: 700, heldFor: 4500, goneFor: 1000 }
 const patience = { connect: 1000, reply: 1000, keepalive: 100, retry: 20, longestRetry: 100 }
 
 /** Starts fake switches by region: `{ hydrogen: ['s1', 's2'] }`. Each is served by the real door. `replyMs`: how long the
- * servers wait for an answer, more where they have much to do themselves. */
-export async function startFleet(regions: Record<string, string[]>, replyMs = 1000): Promise<Fleet> {
+ * servers wait for an answer, more where they have much to do themselves. `checkMs`: how often they compare everything. */
+export async function startFleet(
+  regions: Record<string, string[]>,
+  replyMs = 1000,
+  checkMs = pace.check,
+): Promise<Fleet> {
   const switches: Record<string, FakeFreeswitch> = {}
   for (const name of Object.values(regions).flat()) switches[name] = await startFakeFreeswitch({ name })
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'))
@@ -55,10 +59,11 @@ export async function startFleet(regions: Record<string, string[]>, replyMs = 10
     platform,
     switches,
     startServer: async () => {
-      const server = await startSwitches(platformOn(platform.database, platform.env), pace, {
-        ...patience,
-        reply: replyMs,
-      })
+      const server = await startSwitches(
+        platformOn(platform.database, platform.env),
+        { ...pace, check: checkMs },
+        { ...patience, reply: replyMs },
+      )
       servers.push(server)
       return server
     },

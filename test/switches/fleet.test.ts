@@ -200,6 +200,25 @@ describe('two servers on one database', () => {
   })
 })
 
+test('a change of which no word came is found as soon as words may have been missed', async () => {
+  fleet = await startFleet({ hydrogen: ['s1'] }, 1000, 60_000)
+  const { database } = fleet.platform
+  let missed = () => {}
+  database.listen = async (_channel, _heard, tell = () => {}) => {
+    missed = tell
+    return async () => {}
+  }
+  const server = await fleet.startServer()
+  await eventually(() => expect(server.views()[0]?.held).toBe(true))
+  await server.idle()
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  const [trunk] = await createGateways(fleet, 1)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(namesIn(fleet, 's1')).toEqual([])
+  missed()
+  await eventually(() => expect(namesIn(fleet as Fleet, 's1')).toEqual([trunk?.id]))
+})
+
 test('a switch that nobody reaches is down after six seconds, and not named', async () => {
   fleet = await startFleet({ hydrogen: ['s1'] })
   const { platform, switches: fakes } = fleet
