@@ -57,7 +57,7 @@ test('a prompt that a call has just been told to play is kept, however old it is
   await platform.db.execute(
     sql`UPDATE audio_prompts SET created_at = now() - interval '31 days' WHERE id IN ('named', 'forgotten')`,
   )
-  await savePrompts(platform.db, [named])
+  await savePrompts(platform.db, [named, named])
   await tidy(platform)
   const left = await rows<{ id: string }>(
     platform.db,

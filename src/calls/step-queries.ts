@@ -44,7 +44,7 @@ export async function saveStep(
   const saved = await rows<{ step: number }>(
     db,
     sql`
-    WITH prompt AS (${insertPrompts(prompts)}),
+    WITH ${knownPrompts(prompts)},
     current AS (UPDATE phone_calls SET step = ${step}, updated_at = now() WHERE id = ${id}::uuid AND step <= ${step}
       RETURNING carrier_id, account_id)
     INSERT INTO webhook_requests AS w (carrier_id, account_id, call_id, step, state, method, url, params, final_url, document, http_status, duration_ms, problem, expires_at)
@@ -63,16 +63,18 @@ export async function saveStep(
 
 /** Makes prompts known to every server process. */
 export async function savePrompts(db: Db, prompts: readonly { id: string; source: object }[]): Promise<void> {
-  if (prompts.length > 0) await db.execute(insertPrompts(prompts))
+  if (prompts.length > 0) await db.execute(sql`WITH ${knownPrompts(prompts)} SELECT 1`)
 }
 
 // One JSON parameter, so that the statement's text is the same for any number of prompts. What is used stays young, so
-// that housekeeping takes no prompt that a call has just been told to play.
-function insertPrompts(prompts: readonly { id: string; source: object }[]): SQL {
-  return sql`INSERT INTO audio_prompts AS p (id, source)
-    SELECT n->>'id', n->'source' FROM jsonb_array_elements(${JSON.stringify(prompts)}::jsonb) n
-    ON CONFLICT (id) DO UPDATE SET created_at = now() WHERE p.created_at < now() - interval '1 day'`
-}
+// that housekeeping takes no prompt that a call has just been told to play; of one that is young already nothing is
+// written or locked: half of all calls may say the same.
+const knownPrompts = (prompts: readonly { id: string; source: object }[]): SQL => sql`
+  named AS (SELECT n->>'id' AS id, n->'source' AS source FROM jsonb_array_elements(${JSON.stringify(prompts)}::jsonb) n),
+  new AS (INSERT INTO audio_prompts (id, source) SELECT id, source FROM named ON CONFLICT (id) DO NOTHING),
+  young AS (UPDATE audio_prompts SET created_at = now() WHERE id IN (
+    SELECT p.id FROM audio_prompts p WHERE p.id IN (SELECT id FROM named) AND p.created_at < now() - interval '1 day'
+    FOR UPDATE SKIP LOCKED))`
 
 /** Takes over a pending step whose process did not finish it in time; true for the one that may ask again. */
 export async function claimExpiredStep(

@@ -31,6 +31,7 @@ beforeAll(async () => {
     {
       '/hello': hello,
       '/slow': hello,
+      '/again': `<Response>${'<Say>Hello</Say><Pause length="1"/>'.repeat(3)}</Response>`,
       '/enqueue': '<Response>\n<Enqueue>x</Enqueue></Response>',
       '/null': '<Response><Say>\0</Say></Response>',
     },
@@ -83,6 +84,11 @@ async function callTo(voice: string, fallback?: string) {
 }
 
 const apology = ['answer', expect.stringMatching(/^playback http/), 'hangup NORMAL_CLEARING']
+
+test('a document may say the same again and again', async () => {
+  const call = await callTo('/again')
+  expect(call.actions.filter((action) => action.startsWith('playback http'))).toHaveLength(3)
+})
 
 describe('what a carrier can read', () => {
   test('a request that was answered', async () => {

@@ -46,7 +46,7 @@ test('an inbound call costs three statements, whatever its TwiML says', async ()
   expect(statements.map((text) => text.trim().split(/\s+/).slice(0, 3).join(' '))).toEqual([
     'WITH candidate AS',
     'WITH admitted AS',
-    'WITH prompt AS',
+    'WITH named AS',
   ])
 })
 
