@@ -54,6 +54,7 @@ export type DialRecording = RecordingOrder & {
 export function legVariables(dial: Dial, target: Target, childCallId: string): Record<string, string> {
   return {
     outbound_redirect_fatal: 'true',
+    sip_copy_custom_headers: 'false',
     ...(dial.sequential ? { leg_timeout: String(dial.timeoutSeconds) } : {}),
     ...legHangsUpAfter(dial.timeLimitSeconds),
     ...(target.kind === 'sip' ? headerVariables(target.uri) : {}),
@@ -142,12 +143,14 @@ function writeDial(verb: Dial, place: Place): Action[] {
 
 // freeswitch.md 5.5: without the first two the call ends with the bridge. The ring time holds for all legs together:
 // in turn each has its own, `leg_timeout`. Early media would count as an answer: the
-// ring time would no longer hold and the first leg to send any would win, so it is not let through.
+// ring time would no longer hold and the first leg to send any would win, so it is not let through. Nor are headers of
+// the caller's own (X-…) to the legs, nor a leg's to the caller.
 function bridgeVariables(verb: Dial, { answered }: Place): Action[] {
   return [
     set('hangup_after_bridge', 'false'),
     set('continue_on_fail', 'true'),
     set('ignore_early_media', 'true'),
+    set('sip_copy_custom_headers', 'false'),
     set('call_timeout', String(verb.timeoutSeconds * (verb.sequential ? verb.targets.length : 1))),
     ringBack(answered ? ringTones[verb.ringTone] : null),
     endBridgeOnStar(verb.hangupOnStar),

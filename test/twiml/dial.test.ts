@@ -16,12 +16,13 @@ function dialOf(document: string): Dial {
   return verb
 }
 const leg = (n: number, more = '', limit = 14400) =>
-  `[outbound_redirect_fatal=true,${more}execute_on_answer_limit=sched_hangup +${limit} ALLOTTED_TIMEOUT]sofia/gateway/trunk/${n}`
+  `[outbound_redirect_fatal=true,sip_copy_custom_headers=false,${more}execute_on_answer_limit=sched_hangup +${limit} ALLOTTED_TIMEOUT]sofia/gateway/trunk/${n}`
 const variables = (changed: Record<string, string | null> = {}) =>
   Object.entries({
     hangup_after_bridge: 'false',
     continue_on_fail: 'true',
     ignore_early_media: 'true',
+    sip_copy_custom_headers: 'false',
     call_timeout: '30',
     ringback: '%(2000,4000,440,480)',
     bridge_terminate_key: null,

@@ -21,6 +21,7 @@ const call = '11111111-2222-4333-8444-555555555555'
 const child = '99999999-2222-4333-8444-555555555555'
 const legVariable = [
   'outbound_redirect_fatal=true',
+  'sip_copy_custom_headers=false',
   String.raw`leg_timeout=\d+`,
   String.raw`execute_on_answer_limit=sched_hangup \+\d+ ALLOTTED_TIMEOUT`,
   'execute_on_answer_digits=send_dtmf [0-9*#wW]+',
@@ -42,7 +43,7 @@ const grammar: Record<string, string> = {
   set: [
     String.raw`twiml_at=3\.\d+`,
     'playback_terminators=(?:none|[0-9*#]{1,12})',
-    'hangup_after_bridge=false|continue_on_fail=true|ignore_early_media=true',
+    'hangup_after_bridge=false|continue_on_fail=true|ignore_early_media=true|sip_copy_custom_headers=false',
     String.raw`call_timeout=\d+`,
     'ringback=[%(),;0-9]+',
     String.raw`bridge_terminate_key=\*`,
