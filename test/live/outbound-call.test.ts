@@ -132,6 +132,31 @@ describe('the three kinds of trunk', () => {
     await business.client.calls(call.sid).update({ status: 'completed' })
     await business.reaches(call, 'completed')
   })
+
+  test('outbound_registration by a proxy, with another name for the login', async () => {
+    await world.carrier.create('sip_trunks', {
+      ...{ name: 'By proxy', authentication_mode: 'outbound_registration', region: 'hydrogen' },
+      ...{ username: 'office', auth_user: 'alice', password: 'alice-secret' },
+      ...{ outbound_host: 'pbx.example.test:5099', outbound_proxy: pbx.sip },
+      ...{ outbound_route_prefixes: ['44'], outbound_plus_prefix: true },
+    })
+    // Its gateway does not run yet: the call waits for it.
+    const call = await business.call('+442079460001', { url: world.webhook.url('/long') })
+    await business.reaches(call, 'in-progress')
+    const list = JSON.parse(await pbx.api('show channels as json')).rows as { uuid: string }[]
+    expect(list).toHaveLength(1)
+    const channel = await pbx.api(`uuid_dump ${list[0]?.uuid}`)
+    await business.client.calls(call.sid).update({ status: 'completed' })
+    await business.reaches(call, 'completed')
+    const variable = (name: string) =>
+      decodeURIComponent(new RegExp(`^variable_${name}: (.*)$`, 'm').exec(channel)?.[1] ?? '')
+    expect(['sip_req_uri', 'sip_from_uri', 'sip_auth_username'].map(variable)).toEqual([
+      '+442079460001@pbx.example.test:5099',
+      'office@pbx.example.test',
+      'alice',
+    ])
+    expect(variable('sip_P-Asserted-Identity')).toContain('+19175559876')
+  })
 })
 
 describe('how a call ends', () => {
@@ -203,6 +228,8 @@ describe('how a call ends', () => {
     await until('the notes are forgotten', async () =>
       (await world.freeswitch.api('hash_dump db')).includes('placed_') ? undefined : true,
     )
-    expect(JSON.parse(await world.freeswitch.api('show channels as json')).row_count).toBe(0)
+    await until('no channel is left', async () =>
+      JSON.parse(await world.freeswitch.api('show channels as json')).row_count === 0 ? true : undefined,
+    )
   })
 })

@@ -84,8 +84,10 @@ async function countGateways(response: Response): Promise<number> {
 }
 
 test('the gateways of a starting switch are served in pieces that hold nothing up', async () => {
-  const [, platform] = platforms
-  if (platform === undefined) throw new Error('There are two platforms.')
+  const [few, platform] = platforms
+  if (few === undefined || platform === undefined) throw new Error('There are two platforms.')
+  // The first request of all has code compiled, which takes longer than any piece.
+  await countGateways(await wholeConf(freeswitch(few)))
   const door = freeswitch(platform)
   const stop = watchTurns()
   const started = performance.now()
