@@ -70,7 +70,7 @@ async function ringLeg(platform: Platform, call: RunningCall, ringing: Ringing):
     parent: call,
     sipTrunkId: way.trunk?.id ?? null,
     to: way.to,
-    from: ringing.callerId ?? '',
+    from: ringing.callerId ?? senderOf(way.trunk) ?? '',
     channelUuid,
     routeSteps: way.steps,
     callback: target.statusCallback,
@@ -130,10 +130,16 @@ async function wayTo(
   }
 }
 
+// What is no number the legs show as the call itself does.
 function shownBy(trunk: Trunk | null, callerId: string | null): Record<string, string> {
-  const number = trunk === null || callerId === null ? null : shownNumber(trunk, callerId)
+  const sender = callerId === null ? senderOf(trunk) : null
+  const known = callerId ?? sender
+  const number = trunk === null || known === null ? sender : (shownNumber(trunk, known) ?? sender)
   return number === null ? {} : { origination_caller_id_number: number }
 }
+
+// For a caller who tells nothing that can be shown.
+const senderOf = (trunk: Trunk | null) => toDialledNumber(normalise(trunk?.defaultSender ?? '', null))
 
 /** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. */
 export async function dialOutcome(

@@ -72,7 +72,10 @@ export const trunkEntries = (regions: readonly Region[]) => ({
   authentication_mode: described(v.picklist(authenticationModes), 'How the trunk proves who it is.'),
   region: described(region(regions), 'Alias of the region where the trunk runs.'),
   max_channels: described(v.nullable(channels), 'Calls at once in both directions; null: no limit.'),
-  default_sender: described(v.nullable(sender), 'Default caller ID: digits.'),
+  default_sender: described(
+    v.nullable(sender),
+    'Caller ID, digits, that calls forwarded by this trunk show where the caller has told none that can be shown.',
+  ),
   inbound_country: described(
     v.nullable(country),
     'The country whose way of dialling incoming numbers follow.',

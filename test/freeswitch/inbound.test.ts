@@ -23,6 +23,7 @@ const documents = {
   '/voice': '<Response><Say>Welcome to Acme Corp.</Say></Response>',
   '/reject': '<Response><Reject reason="busy"/></Response>',
   '/pause': '<Response><Pause length="2"/><Redirect>/voice</Redirect></Response>',
+  '/forward': '<Response><Dial>+442079460000</Dial></Response>',
   '/broken': '<Response><Say>Hello</Say><Enqueue/></Response>',
   '/slow': '<Response><Hangup/></Response>',
 }
@@ -67,6 +68,40 @@ const callOn = async (channelUuid: string) => {
 const proof = () => `tok=${nameFor(platform.keys, 'contact', gateway.id)};transport=udp;gw=${gateway.id}`
 const uuids = { count: 0 }
 const freshUuid = () => `00000000-0000-4000-8000-${String(++uuids.count).padStart(12, '0')}`
+
+describe('who a forwarded call is from', () => {
+  const dialled = async (from: string) => {
+    const channelUuid = freshUuid()
+    const document = await ask(
+      capturedFetch('dialplan-inbound-source-ip', {
+        ...{ 'Unique-ID': channelUuid, 'Hunt-Destination-Number': '18005550009' },
+        ...{ 'Hunt-Caller-ID-Number': from, 'Caller-Caller-ID-Number': from },
+      }),
+    )
+    const call = await callOn(channelUuid)
+    const [leg] = await platform.db
+      .select({ from: phoneCalls.from })
+      .from(phoneCalls)
+      .where(eq(phoneCalls.parentCallId, call?.id ?? ''))
+    const shown = actionsOf(document).flatMap(
+      (action) => /(?:origination|effective)_caller_id_number=([^,\]]*)/.exec(action)?.[1] ?? [],
+    )
+    return { from: leg?.from, shown: shown.at(-1) }
+  }
+
+  test('default_sender stands for a caller who tells nothing that can be shown, and for no other', async () => {
+    await assignNumber(platform, tenant, '18005550009', { voiceUrl: webhooks.url('/forward') })
+    await createTrunk(platform, tenant, {
+      ...{ name: 'Out', sourceIps: ['192.0.2.99'], outboundHost: 'out.example.com' },
+      ...{ outboundRoutePrefixes: ['44'], outboundPlusPrefix: true, defaultSender: '442071838750' },
+    })
+    expect(await dialled('')).toEqual({ from: '+442071838750', shown: '+442071838750' })
+    expect(await dialled('Zoë <3')).toEqual({ from: '+442071838750', shown: '+442071838750' })
+    expect(await dialled('anonymous')).toEqual({ from: 'anonymous', shown: 'anonymous' })
+    expect(await dialled('6703')).toEqual({ from: '6703', shown: '6703' })
+    expect(await dialled('19175551234')).toEqual({ from: '+19175551234', shown: '+19175551234' })
+  })
+})
 
 describe('the captured fetches', () => {
   test('a listed source address reaches its webhook and hears it', async () => {
