@@ -144,13 +144,15 @@ function writeDial(verb: Dial, place: Place): Action[] {
 // freeswitch.md 5.5: without the first two the call ends with the bridge. The ring time holds for all legs together:
 // in turn each has its own, `leg_timeout`. Early media would count as an answer: the
 // ring time would no longer hold and the first leg to send any would win, so it is not let through. Nor are headers of
-// the caller's own (X-…) to the legs, nor a leg's to the caller.
+// the caller's own (X-…) to the legs, nor a leg's to the caller. FreeSWITCH decodes the caller's name and writes it into
+// the legs' From unquoted, so none is shown (`_undef_`): it could be another number, or a header.
 function bridgeVariables(verb: Dial, { answered }: Place): Action[] {
   return [
     set('hangup_after_bridge', 'false'),
     set('continue_on_fail', 'true'),
     set('ignore_early_media', 'true'),
     set('sip_copy_custom_headers', 'false'),
+    set('effective_caller_id_name', '_undef_'),
     set('call_timeout', String(verb.timeoutSeconds * (verb.sequential ? verb.targets.length : 1))),
     ringBack(answered ? ringTones[verb.ringTone] : null),
     endBridgeOnStar(verb.hangupOnStar),

@@ -23,6 +23,7 @@ const variables = (changed: Record<string, string | null> = {}) =>
     continue_on_fail: 'true',
     ignore_early_media: 'true',
     sip_copy_custom_headers: 'false',
+    effective_caller_id_name: '_undef_',
     call_timeout: '30',
     ringback: '%(2000,4000,440,480)',
     bridge_terminate_key: null,

@@ -44,6 +44,7 @@ const grammar: Record<string, string> = {
     String.raw`twiml_at=3\.\d+`,
     'playback_terminators=(?:none|[0-9*#]{1,12})',
     'hangup_after_bridge=false|continue_on_fail=true|ignore_early_media=true|sip_copy_custom_headers=false',
+    'effective_caller_id_name=_undef_',
     String.raw`call_timeout=\d+`,
     'ringback=[%(),;0-9]+',
     String.raw`bridge_terminate_key=\*`,

@@ -16,6 +16,8 @@ export const hostileTexts = (marker: string): string[] => [
   `$\${${marker}}`,
   `\${${marker}}`,
   `\${${marker}[0]}`,
+  `\${switch_password} $\${switch_password} \${event_socket_password} $\${event_socket_password} ${marker}`,
+  `\${global_getvar(switch_password)} \${env(SWITCH_PASSWORD)} ${marker}`,
   `\${\${${marker}}}`,
   `\\\${system(touch ${marker})}`,
   `\\\\\${system(touch ${marker})}`,

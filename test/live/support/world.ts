@@ -23,14 +23,15 @@ export type World = {
   ear(address: string): Promise<Ear>
 }
 
-/** Gives the tests of a file a world of their own. What a failed test leaves behind is printed. */
-export function useWorld(): World {
+/** Gives the tests of a file a world of their own. What a failed test leaves behind is printed. `env` is what else the
+ * switch is started with. */
+export function useWorld(env: Record<string, string> = {}): World {
   const world = {} as World
   const ends: (() => unknown)[] = []
   let failed = false
   beforeAll(async () => {
     world.folder = mkdtempSync(join(tmpdir(), 'freeswitch-trunks-live-'))
-    Object.assign(world, await startWorld(world.folder, (end) => ends.unshift(end)))
+    Object.assign(world, await startWorld(world.folder, env, (end) => ends.unshift(end)))
   })
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => {
@@ -45,7 +46,11 @@ export function useWorld(): World {
   return world
 }
 
-async function startWorld(folder: string, atEnd: (end: () => unknown) => void): Promise<World> {
+async function startWorld(
+  folder: string,
+  env: Record<string, string>,
+  atEnd: (end: () => unknown) => void,
+): Promise<World> {
   const webhook = await startWebhookServer()
   atEnd(webhook.close)
   const eventSocket = { host: '127.0.0.1', port: await freeTcpPort(), password: 'ClueCon' }
@@ -57,7 +62,7 @@ async function startWorld(folder: string, atEnd: (end: () => unknown) => void): 
     profile: 'nat_gateway',
     sipPort: await freeSipPort('127.0.0.1'),
     eventSocketPort: eventSocket.port,
-    env: { SWITCH_URL: server.switchUrl, SWITCH_PASSWORD: server.switchPassword },
+    env: { SWITCH_URL: server.switchUrl, SWITCH_PASSWORD: server.switchPassword, ...env },
   })
   // Its own end takes four seconds, and nothing of it is needed any more.
   atEnd(() => freeswitch.stop('SIGKILL'))
