@@ -14,6 +14,8 @@ export type Instructions = {
   fallbackMethod?: 'GET' | 'POST'
   /** For an API call: how to place it. */
   order?: PlacingOrder
+  /** For a leg whose Dial is over: the hangup cause that it ends with, should it never have become a channel. */
+  endsAs?: string
   /** What the API wants of a call that its switch has not been told yet (control.ts). */
   wish?: 'hang up' | 'come back'
 }

@@ -91,10 +91,29 @@ export async function joinedLeg(
   return leg ?? null
 }
 
-/** Legs of a call that have not ended, in the order in which they were dialled. */
-export const openLegs = (db: Db, parentId: string): Promise<{ id: string; answered: boolean }[]> =>
+/** A leg that nobody has answered, and the cause of its end where its Dial has one already. */
+export type UnansweredLeg = { id: string; endsAs: string | null }
+
+/** Legs of a call that were neither answered nor ended, in the order in which they were dialled. */
+export const unansweredLegs = (db: Db, parentId: string): Promise<UnansweredLeg[]> =>
   rows(
     db,
-    sql`SELECT id, answered_at IS NOT NULL AS answered FROM phone_calls
-      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL ORDER BY seq`,
+    sql`SELECT id, instructions->>'endsAs' AS "endsAs" FROM phone_calls
+      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL AND answered_at IS NULL ORDER BY seq`,
+  )
+
+/** Notes on the same legs, but for the one that was joined, that their Dial is over, and how: they end so unless their
+ * channels say otherwise. */
+export const noteDialOver = (
+  db: Db,
+  parentId: string,
+  cause: string,
+  joinedUuid: string | null,
+): Promise<UnansweredLeg[]> =>
+  rows(
+    db,
+    sql`UPDATE phone_calls SET instructions = instructions || ${JSON.stringify({ endsAs: cause })}::jsonb
+      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL AND answered_at IS NULL
+        AND channel_uuid IS DISTINCT FROM ${joinedUuid}::uuid
+      RETURNING id, instructions->>'endsAs' AS "endsAs"`,
   )

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { toSid } from '../accounts/account.ts'
 import { type Leg, uriEndpoint } from '../dialplan-action.ts'
 import { meaningOf, normalise, stored } from '../numbers/e164.ts'
@@ -11,7 +12,7 @@ import { type Dial, legVariables } from '../twiml/dial.ts'
 import type { Target } from '../twiml/target.ts'
 import { beginLeg } from './begin-leg.ts'
 import type { RunningCall } from './call.ts'
-import { accountOfLeg, contactOfClient, joinedLeg, openLegs } from './leg-queries.ts'
+import { accountOfLeg, contactOfClient, joinedLeg, noteDialOver } from './leg-queries.ts'
 import { logProblem } from './log-queries.ts'
 import { endLegs } from './progress.ts'
 
@@ -141,6 +142,19 @@ function shownBy(trunk: Trunk | null, callerId: string | null): Record<string, s
 // For a caller who tells nothing that can be shown.
 const senderOf = (trunk: Trunk | null) => toDialledNumber(normalise(trunk?.defaultSender ?? '', null))
 
+/** Waits until the end of the leg that a Dial joined is known, for half a second at most: FreeSWITCH may tell it a moment
+ * after it asks us what comes next, and the action is to be told the seconds that the record says. */
+export async function joinedLegOver({ db }: Platform, parentId: string, channelUuid: string): Promise<void> {
+  for (let looks = 0; looks < mostLooks; looks++) {
+    const leg = await joinedLeg(db, parentId, channelUuid)
+    if (leg === null || leg.over) return
+    await pause(millisecondsBetweenLooks)
+  }
+}
+
+const mostLooks = 10
+const millisecondsBetweenLooks = 50
+
 /** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. */
 export async function dialOutcome(
   platform: Platform,
@@ -149,23 +163,24 @@ export async function dialOutcome(
   joinedUuid: string | null,
 ) {
   const joined = disposition === 'SUCCESS' ? await joinedLeg(platform.db, call.id, joinedUuid) : null
-  await endRestOfLegs(platform, call, disposition === 'SUCCESS' ? 'LOSE_RACE' : disposition, joined?.id)
+  const cause = disposition === 'SUCCESS' ? 'LOSE_RACE' : disposition
+  await endRestOfLegs(platform, call, cause, joined && joinedUuid)
   if (joined === null) return { disposition }
   return { disposition, callSid: toSid('CA', joined.id), seconds: joined.seconds }
 }
 
 /** Ends the legs of a Dial that is over, as far as they are still open a little later, when those that became a channel
- * have had time to tell their own end. */
+ * have had time to tell their own end; at the latest they end with the call. */
 export async function endRestOfLegs(
   { db, log }: Platform,
   call: Pick<RunningCall, 'id'>,
   cause: string,
-  joinedId?: string,
+  joinedUuid: string | null = null,
 ): Promise<void> {
-  const rest = (await openLegs(db, call.id)).filter(({ id, answered }) => !answered && id !== joinedId)
+  const rest = await noteDialOver(db, call.id, cause, joinedUuid)
   if (rest.length === 0) return
   setTimeout(() => {
-    db.transaction((tx) => endLegs(tx, rest, cause)).catch((error) =>
+    db.transaction((tx) => endLegs(tx, rest)).catch((error) =>
       log.error({ err: error, callId: call.id }, 'The legs of a Dial could not be ended'),
     )
   }, lateMilliseconds).unref()

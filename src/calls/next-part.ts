@@ -7,7 +7,7 @@ import { after, type Verb } from '../twiml/verb.ts'
 import { askAgain, continueCall, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dropWish } from './control-queries.ts'
-import { dialOutcome, endRestOfLegs } from './legs.ts'
+import { dialOutcome, endRestOfLegs, joinedLegOver } from './legs.ts'
 import { advance } from './progress.ts'
 import { runningCall } from './queries.ts'
 import { preamble } from './receive.ts'
@@ -105,6 +105,8 @@ async function resume(
   if (index === null) return runDocument(platform, call, verbs, 0, answered)
   const verb = verbs[index]
   if (verb === undefined) return [hangUp()]
+  const { joinedUuid } = returning.outcome
+  if (verb.verb === 'Dial' && joinedUuid !== null) await joinedLegOver(platform, call.id, joinedUuid)
   const next = after(verb, await outcomeOf(platform, call, verb, returning))
   if (next.next === 'end') return [hangUp()]
   if (next.next === 'continue') return runDocument(platform, call, verbs, index + 1, answered)

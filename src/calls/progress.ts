@@ -5,7 +5,7 @@ import { report } from './callbacks.ts'
 import { charge } from './charge.ts'
 import { nextTrunk, putBack } from './failover.ts'
 import { finalStatus, sipStatusOf } from './hangup-cause.ts'
-import { openLegs } from './leg-queries.ts'
+import { type UnansweredLeg, unansweredLegs } from './leg-queries.ts'
 import { wakeQueueOf } from './place-queries.ts'
 import { lockCall, type MovingCall, updateCall, type Which } from './progress-queries.ts'
 
@@ -49,11 +49,13 @@ export async function advanceWithin(tx: Db, which: Which, progress: Progress): P
   return moved
 }
 
-/** Ends legs that nobody has answered although their Dial is over, with the cause that it gave: those that never became a
- * channel get neither an event nor a CDR. */
-export async function endLegs(tx: Db, legs: readonly { id: string; answered: boolean }[], cause: string) {
-  const end = { at: new Date(), cause, sipStatus: null, assumed: true }
-  for (const { id, answered } of legs) if (!answered) await advanceWithin(tx, { id }, { end })
+/** Ends legs that nobody has answered although their Dial is over, with the cause that it gave, if it came to that: those
+ * that never became a channel get neither an event nor a CDR. */
+export async function endLegs(tx: Db, legs: readonly UnansweredLeg[]): Promise<void> {
+  for (const { id, endsAs } of legs) {
+    const end = { at: new Date(), cause: endsAs ?? 'ORIGINATOR_CANCEL', sipStatus: null, assumed: true }
+    await advanceWithin(tx, { id }, { end })
+  }
 }
 
 /** A step of a call: the event that customers know it by, and when it was taken. */
@@ -67,7 +69,7 @@ async function take(tx: Db, call: MovingCall, progress: Progress): Promise<Movin
   await updateCall(tx, { ...moved, callbackSequence })
   if (progress.end) {
     await charge(tx, call.id)
-    if (call.parentCallId === null) await endLegs(tx, await openLegs(tx, call.id), 'ORIGINATOR_CANCEL')
+    if (call.parentCallId === null) await endLegs(tx, await unansweredLegs(tx, call.id))
     await wakeQueueOf(tx, call.sipTrunkId)
   }
   return { ...moved, callbackSequence }
