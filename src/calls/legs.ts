@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
-import { toSid } from '../accounts/account.ts'
 import { type Leg, uriEndpoint } from '../dialplan-action.ts'
 import { meaningOf, normalise, stored } from '../numbers/e164.ts'
 import type { Platform } from '../platform.ts'
@@ -12,9 +10,9 @@ import { type Dial, legVariables } from '../twiml/dial.ts'
 import type { Target } from '../twiml/target.ts'
 import { beginLeg } from './begin-leg.ts'
 import type { RunningCall } from './call.ts'
-import { accountOfLeg, contactOfClient, joinedLeg, noteDialOver } from './leg-queries.ts'
+import { accountOfLeg, contactOfClient } from './leg-queries.ts'
 import { logProblem } from './log-queries.ts'
-import { endLegs } from './progress.ts'
+import { refusedSipHost } from './sip-host.ts'
 
 /** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means
  * that nobody could be rung; an error log says why. */
@@ -107,7 +105,10 @@ async function wayTo(
   if (target.kind === 'sip') {
     const { user, host } = target.uri
     const to = `sip:${user === null ? '' : `${user}@`}${host}`
-    return { to, trunk: null, endpoint: uriEndpoint(target.uri), problem: '', steps: [] }
+    const own = host === call.instructions.sipDomain
+    const problem = own ? null : refusedSipHost(platform.env, host)
+    const endpoint = problem === null ? uriEndpoint(target.uri) : null
+    return { to, trunk: null, endpoint, problem: problem ?? '', steps: [] }
   }
   const to = normalise(target.number, null)
   const { trunks, steps } = await chooseTrunks(
@@ -141,49 +142,3 @@ function shownBy(trunk: Trunk | null, callerId: string | null): Record<string, s
 
 // For a caller who tells nothing that can be shown.
 const senderOf = (trunk: Trunk | null) => toDialledNumber(normalise(trunk?.defaultSender ?? '', null))
-
-/** Waits until the end of the leg that a Dial joined is known, for half a second at most: FreeSWITCH may tell it a moment
- * after it asks us what comes next, and the action is to be told the seconds that the record says. */
-export async function joinedLegOver({ db }: Platform, parentId: string, channelUuid: string): Promise<void> {
-  for (let looks = 0; looks < mostLooks; looks++) {
-    const leg = await joinedLeg(db, parentId, channelUuid)
-    if (leg === null || leg.over) return
-    await pause(millisecondsBetweenLooks)
-  }
-}
-
-const mostLooks = 10
-const millisecondsBetweenLooks = 50
-
-/** How a Dial ended, for its action: FreeSWITCH's disposition, and the leg that was joined. */
-export async function dialOutcome(
-  platform: Platform,
-  call: RunningCall,
-  disposition: string,
-  joinedUuid: string | null,
-) {
-  const joined = disposition === 'SUCCESS' ? await joinedLeg(platform.db, call.id, joinedUuid) : null
-  const cause = disposition === 'SUCCESS' ? 'LOSE_RACE' : disposition
-  await endRestOfLegs(platform, call, cause, joined && joinedUuid)
-  if (joined === null) return { disposition }
-  return { disposition, callSid: toSid('CA', joined.id), seconds: joined.seconds }
-}
-
-/** Ends the legs of a Dial that is over, as far as they are still open a little later, when those that became a channel
- * have had time to tell their own end; at the latest they end with the call. */
-export async function endRestOfLegs(
-  { db, log }: Platform,
-  call: Pick<RunningCall, 'id'>,
-  cause: string,
-  joinedUuid: string | null = null,
-): Promise<void> {
-  const rest = await noteDialOver(db, call.id, cause, joinedUuid)
-  if (rest.length === 0) return
-  setTimeout(() => {
-    db.transaction((tx) => endLegs(tx, rest)).catch((error) =>
-      log.error({ err: error, callId: call.id }, 'The legs of a Dial could not be ended'),
-    )
-  }, lateMilliseconds).unref()
-}
-
-const lateMilliseconds = 1500

@@ -51,12 +51,16 @@ const toRecord = (arriving: ArrivingCall, { trunk, number, from, to, steps }: Ro
   switchName: arriving.switchName,
   statusCallbackUrl: number.statusCallbackUrl,
   statusCallbackMethod: number.statusCallbackMethod,
-  instructions:
-    number.voiceFallbackUrl === null
-      ? {}
-      : { fallbackUrl: number.voiceFallbackUrl, fallbackMethod: number.voiceFallbackMethod },
+  instructions: instructionsFor(number),
   routeSteps: steps.filter(({ carrierId }) => carrierId === trunk.carrierId),
   document: documentOf(number),
+})
+
+const instructionsFor = (number: NumberCandidate) => ({
+  ...(number.voiceFallbackUrl === null
+    ? {}
+    : { fallbackUrl: number.voiceFallbackUrl, fallbackMethod: number.voiceFallbackMethod }),
+  ...(number.voiceUrl === null && number.sipDomain !== null ? { sipDomain: number.sipDomain } : {}),
 })
 
 // voice_url wins when both are set (contract section 7); routeInbound has seen to it that one is.

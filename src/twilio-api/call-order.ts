@@ -1,4 +1,5 @@
 import type { Instructions, PlacingOrder } from '../calls/call.ts'
+import { refusedSipHost } from '../calls/sip-host.ts'
 import type { DocumentSource } from '../calls/start.ts'
 import type { Env } from '../env.ts'
 import { meaningOf } from '../numbers/e164.ts'
@@ -20,7 +21,7 @@ export type CallParameters = {
 /** Reads the parameters of a new call (https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource). */
 export function readCall(reading: Reading, env: Env): CallParameters {
   refuseUnserved(reading)
-  const to = readTo(reading)
+  const to = readTo(reading, env)
   const from = readFrom(reading)
   const first = readSource(reading, env)
   if (first === null) refuse(reading, 21205, 'Url or Twiml is required: one says what happens on the call')
@@ -72,19 +73,27 @@ const unserved: Record<string, string[]> = {
   Byoc: [],
 }
 
-function readTo(reading: Reading): string {
+function readTo(reading: Reading, env: Env): string {
   const to = text(reading, 'To')
   if (to === null) refuse(reading, 21201, "No 'To' number is specified")
-  const read = to === null ? null : toDestination(to)
-  if (to !== null && read === null)
-    refuse(reading, 21211, `The 'To' number ${quote(to)} is not a valid phone number or SIP address`)
-  return read ?? ''
+  const read = to === null ? null : toDestination(env, to)
+  if (read !== null && 'problem' in read)
+    refuse(reading, 21211, `The 'To' number ${quote(to ?? '')} ${read.problem}`)
+  return read !== null && 'to' in read ? read.to : ''
 }
 
-function toDestination(to: string): string | null {
-  if (/^sips?:/i.test(to)) return to.length <= 500 && toSipUri(to) !== null ? to : null
+function toDestination(env: Env, to: string): { to: string } | { problem: string } {
+  if (/^sips?:/i.test(to)) return toSipDestination(env, to)
   const meaning = meaningOf(to, null)
-  return meaning.kind === 'e164' ? meaning.number : null
+  return meaning.kind === 'e164' ? { to: meaning.number } : notValid
+}
+
+const notValid = { problem: 'is not a valid phone number or SIP address' }
+
+function toSipDestination(env: Env, to: string): { to: string } | { problem: string } {
+  const uri = to.length <= 500 ? toSipUri(to) : null
+  if (uri === null) return notValid
+  return refusedSipHost(env, uri.host) === null ? { to } : { problem: 'is not at a public address' }
 }
 
 function readFrom(reading: Reading): string {

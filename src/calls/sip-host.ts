@@ -1,0 +1,25 @@
+import { isIP } from 'node:net'
+import type { Env } from '../env.ts'
+import type { Host } from '../sip-uri.ts'
+import { guardFor } from '../webhooks/guard.ts'
+
+/** Why a customer's SIP URI may not be called at a host, as a sentence, or null when it may: like a webhook it must not lead
+ * into the network that the switch stands in, unless WEBHOOK_ALLOW_PRIVATE says so. Names of the public DNS pass: the
+ * switch resolves them itself, by NAPTR and SRV, when it calls. */
+export function refusedSipHost(env: Pick<Env, 'WEBHOOK_ALLOW_PRIVATE'>, host: Host): string | null {
+  if (env.WEBHOOK_ALLOW_PRIVATE) return null
+  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  const open = isIP(name) === 0 ? isPublicName(name) : guardFor(env).allows(name)
+  return open ? null : `The host ${name} is not a public one.`
+}
+
+// One label is a name of the own network. A name that ends in a number is an address in another spelling (WHATWG URL,
+// "ends in a number"), as the switch's resolver would read it.
+function isPublicName(name: string): boolean {
+  const labels = name.toLowerCase().split('.')
+  const last = labels.at(-1) ?? ''
+  return labels.length > 1 && !reserved.has(last) && !/^(\d+|0x[0-9a-f]*)$/.test(last)
+}
+
+// What names inside a network end in: RFC 6761, RFC 6762, RFC 8375 (home.arpa), ICANN's .internal, and custom.
+const reserved = new Set(['localhost', 'local', 'internal', 'arpa', 'lan', 'intranet'])
