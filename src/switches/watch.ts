@@ -1,12 +1,12 @@
 import { type Commands, createCommands } from '../event-socket/commands.ts'
 import { EventSocket, type Patience, type SwitchAddress } from '../event-socket/connection.ts'
-import { eventNames, type SwitchEvent } from '../event-socket/event.ts'
+import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Logger } from '../log.ts'
 import type { Platform, SwitchView } from '../platform.ts'
-import { dropHold, lookAround, namesakes, type SwitchOfRegion, takeHold } from './hold.ts'
+import { dropHold, type SwitchOfRegion } from './hold.ts'
 import { createInbox, type Inbox } from './inbox.ts'
-import type { TakeOver } from './placement.ts'
-import { checkAll, createReconciler, hear, notice, type Reconciler } from './reconcile.ts'
+import { createReconciler, hear, notice, type Reconciler } from './reconcile.ts'
+import { holds, lookAfter, takeOver } from './turn.ts'
 
 /** How often a process looks after its switches, in milliseconds. */
 export type Pace = {
@@ -53,8 +53,10 @@ export type Watch = Watched & {
   turn: Promise<void> | null
   check: Promise<void> | null
   trouble: boolean
-  /** Why the last comparison could not be made. */
+  /** What it says instead of naming its gateways. */
   problem: string | null
+  /** Another process has the hold. */
+  isSecond: boolean
 }
 
 /** Connects to a switch and, while this process holds it, reconciles it and takes in what it tells. */
@@ -88,22 +90,18 @@ export function startWatch(platform: Platform, watched: Watched): Watch {
       check: null,
       trouble: false,
       problem: null,
+      isSecond: false,
     },
   }
   socket.open()
   return watch
 }
 
-/** Whether this process is the one that watches the switch, and reaches it. */
-export const holds = ({ socket, heldUntil }: Watch): boolean => socket.isUp && performance.now() < heldUntil
-
-const takeOver = ({ lastLook, lookingSince, pace }: Watch): TakeOver =>
-  lastLook - lookingSince >= pace.goneFor ? 'from the gone' : 'from nobody'
-
 /** The switch as this process sees it. */
 export function viewOf(watch: Watch): SwitchView {
   const { self, socket } = watch
-  return { ...self, up: socket.isUp, problem: socket.isUp ? null : socket.problem, held: holds(watch) }
+  const problem = socket.isUp ? watch.problem : socket.problem
+  return { ...self, up: socket.isUp, problem, held: holds(watch) }
 }
 
 /** A trunk was changed by any process. */
@@ -142,6 +140,7 @@ function connected(watch: Watch, name: string): void {
   watch.log.info({ name }, 'Switch connected')
   watch.name = name
   watch.surroundings = ''
+  watch.isSecond = false
   tick(watch)
 }
 
@@ -164,75 +163,4 @@ function tick(watch: Watch): void {
   watch.turn ??= lookAfter(watch).finally(() => {
     watch.turn = null
   })
-}
-
-async function lookAfter(watch: Watch): Promise<void> {
-  const { platform, self, pace, log } = watch
-  try {
-    await renew(watch)
-    const alive = await lookAround(platform.db, self.region)
-    noteLook(watch)
-    const now = `${alive}, taking ${takeOver(watch)}`
-    watch.trouble = false
-    const due = now !== watch.surroundings || performance.now() > watch.lastCheck + pace.check
-    if (!holds(watch) || !due || watch.check !== null) return
-    watch.surroundings = now
-    watch.lastCheck = performance.now()
-    watch.check = compare(watch)
-  } catch (err) {
-    if (!watch.trouble) log.error({ err }, 'A switch cannot be looked after')
-    watch.trouble = true
-  }
-}
-
-function noteLook(watch: Watch): void {
-  const now = performance.now()
-  if (now - watch.lastLook > watch.pace.heldFor) watch.lookingSince = now
-  watch.lastLook = now
-}
-
-// Beside the ticks: with very many gateways it takes longer than the hold lasts. What failed is done again at the next.
-async function compare(watch: Watch): Promise<void> {
-  try {
-    const problem = await checkAll(watch.reconciler)
-    if (problem !== null && problem !== watch.problem)
-      watch.log.warn({ problem }, 'A switch cannot be compared with what it is to run')
-    if (problem !== null) watch.surroundings = ''
-    watch.problem = problem
-  } catch (err) {
-    watch.surroundings = ''
-    watch.log.error({ err }, 'A switch could not be compared with what it is to run')
-  } finally {
-    watch.check = null
-  }
-}
-
-async function renew(watch: Watch): Promise<void> {
-  const { platform, self, holder, socket, pace } = watch
-  const before = holds(watch)
-  const asked = performance.now()
-  if (socket.isUp) {
-    const taken = await takeHold(platform.db, self.id, holder, watch.name)
-    watch.heldUntil = taken ? asked + pace.heldFor : 0
-  } else {
-    if (watch.heldUntil > 0) await dropHold(platform.db, self.id, holder)
-    watch.heldUntil = 0
-  }
-  if (holds(watch) !== before) await (before ? endHold(watch) : beginHold(watch))
-}
-
-async function beginHold(watch: Watch): Promise<void> {
-  const { platform, self, name, log } = watch
-  log.info({ name }, 'Watching the switch')
-  const others = await namesakes(platform.db, self.id, name)
-  if (others.length > 0)
-    log.error({ name, others }, 'Switches have the same name: give each a SWITCH_NAME of its own')
-  watch.surroundings = ''
-  await watch.socket.subscribe(eventNames)
-}
-
-async function endHold({ log, reconciler, socket }: Watch): Promise<void> {
-  log.info('No longer watching the switch')
-  reconciler.trunks.clear()
-  await socket.subscribe([])
 }

@@ -219,6 +219,31 @@ test('a change of which no word came is found as soon as words may have been mis
   await eventually(() => expect(namesIn(fleet as Fleet, 's1')).toEqual([trunk?.id]))
 })
 
+test('a switch whose SIP profile does not run is none: no call goes there, and its gateways go elsewhere', async () => {
+  fleet = await startFleet({ hydrogen: ['s1', 's2'] })
+  const { platform, switches: fakes } = fleet
+  const without = (command: string) =>
+    command.startsWith('sofia profile') ? 'Invalid Profile [nat_gateway]\n' : undefined
+  if (fakes.s1) fakes.s1.answer = without
+  const server = await fleet.startServer()
+  await eventually(() =>
+    expect(server.views()).toMatchObject([
+      { up: true, held: false, problem: 'Invalid Profile [nat_gateway]' },
+      { up: true, held: true, problem: null },
+    ]),
+  )
+  const trunks = await createGateways(fleet, 6)
+  const [here, there] = [() => namesIn(fleet as Fleet, 's1'), () => namesIn(fleet as Fleet, 's2')]
+  await eventually(() => expect(there()).toHaveLength(6))
+  for (let times = 0; times < 8; times++)
+    expect((await anySwitchOf(platform.db, 'hydrogen'))?.name).toBe('s2')
+  if (fakes.s1) fakes.s1.answer = () => undefined
+  await eventually(() => expect(server.views()[0]).toMatchObject({ held: true, problem: null }))
+  await eventually(() => expect([...here(), ...there()].sort()).toEqual(trunks.map(({ id }) => id).sort()))
+  if (fakes.s1) fakes.s1.answer = without
+  await eventually(() => expect(server.views()[0]).toMatchObject({ up: true, held: false }))
+})
+
 test('a switch that nobody reaches is down after six seconds, and not named', async () => {
   fleet = await startFleet({ hydrogen: ['s1'] })
   const { platform, switches: fakes } = fleet
