@@ -110,14 +110,16 @@ export const hungUp = (): Step[] => ['<recv request="BYE"/>', send(reply('200 OK
 /** Milliseconds in which nothing is sent. */
 export const pause = (ms: number): Step => `<pause milliseconds="${ms}"/>`
 
-/** Waits for a call. */
-export const ringing = (): Step[] => [
+/** Waits for a call, without a word. */
+export const offered = (): Step[] => [
   `<recv request="INVITE" rrs="true"><action>
     <ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>
   </action></recv>`,
   '<Reference variables="caller"/>',
-  send(reply('180 Ringing'), false),
 ]
+
+/** Waits for a call, and rings. */
+export const ringing = (): Step[] => [...offered(), send(reply('180 Ringing'), false)]
 
 /** Answers the call that rings. */
 export const answer = (ear?: { address: string; port: number }): Step[] => [
@@ -134,7 +136,7 @@ export const answer = (ear?: { address: string; port: number }): Step[] => [
   '<recv request="ACK"/>',
 ]
 
-/** Refuses the call that rings: a status with its phrase. */
+/** Refuses the call that is offered: a status with its phrase. */
 export const refuse = (status: string): Step[] => [send(reply(status), true), '<recv request="ACK"/>']
 
 /** Hangs up the call that was answered here. */
