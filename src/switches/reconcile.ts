@@ -19,6 +19,8 @@ export type Reconciler = { gateways: Gateways; trunks: Queue }
 
 const mostAtOnce = 32
 const pageSize = 500
+// Commands of calls go the same way and wait for what was asked before them.
+const askedAtOnce = 20
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** A reconciler for one switch. A gateway that bears no UUID is none of ours and is left alone. */
@@ -69,7 +71,7 @@ async function compare(
 ): Promise<string[]> {
   const wished = await wishedVersions(db, self, range)
   const recorded = await recordedGateways(db, self, range)
-  const wrong = [...wished].map(async ([trunkId, version]) => {
+  const look = async ([trunkId, version]: [string, number]) => {
     const up = running.get(trunkId)
     running.delete(trunkId)
     if (up === undefined) return [trunkId]
@@ -78,8 +80,12 @@ async function compare(
     const known = recorded.get(trunkId)
     const right = carried.kind === 'done' && carried.value === version && known?.version === version
     return right && up && known.registered ? [] : [trunkId]
-  })
-  return (await Promise.all(wrong)).flat()
+  }
+  const all = [...wished]
+  const wrong: string[] = []
+  for (let done = 0; done < all.length; done += askedAtOnce)
+    wrong.push(...(await Promise.all(all.slice(done, done + askedAtOnce).map(look))).flat())
+  return wrong
 }
 
 /** Learns at once that a gateway has come or gone, for which a change may be waiting; what nobody here has asked for is

@@ -219,6 +219,28 @@ test('a change of which no word came is found as soon as words may have been mis
   await eventually(() => expect(namesIn(fleet as Fleet, 's1')).toEqual([trunk?.id]))
 })
 
+test('while very many gateways are compared, an order for a call waits for few of them', async () => {
+  fleet = await startFleet({ hydrogen: ['s1'] })
+  const fake = fleet.switches.s1
+  if (fake === undefined) throw new Error('The fleet has a switch.')
+  const server = await fleet.startServer()
+  await createGateways(fleet, 120)
+  await eventually(() => expect(namesIn(fleet as Fleet, 's1')).toHaveLength(120), 20_000)
+  await server.idle()
+  let began = 0
+  const answered = new Promise<number>((resolve) => {
+    fake.answer = (command) => {
+      if (command.startsWith('sofia_gateway_data') && began === 0) {
+        began = fake.commands.length
+        void server.commands(fake.id)?.channelExists(crypto.randomUUID())
+      }
+      if (command.startsWith('uuid_exists')) resolve(fake.commands.length - began)
+      return command.startsWith('uuid_exists') ? 'false' : undefined
+    }
+  })
+  expect(await answered).toBeLessThan(50)
+})
+
 test('a switch whose SIP profile does not run is none: no call goes there, and its gateways go elsewhere', async () => {
   fleet = await startFleet({ hydrogen: ['s1', 's2'] })
   const { platform, switches: fakes } = fleet
