@@ -50,6 +50,8 @@ export type TakenCall = {
   from: string
   to: string
   instructions: Instructions
+  /** Whether its account may still call. */
+  accountEnabled: boolean
 }
 
 const inQueueOf = (trunkId: string | null) =>
@@ -129,9 +131,11 @@ type TakenRow = {
   from_number: string
   to_number: string
   instructions: Instructions
+  account_enabled: boolean
 }
 
-const takenColumns = sql`id, carrier_id, account_id, sip_trunk_id, channel_uuid, from_number, to_number, instructions`
+const takenColumns = sql`id, carrier_id, account_id, sip_trunk_id, channel_uuid, from_number, to_number, instructions,
+  (SELECT a.status = 'enabled' FROM accounts a WHERE a.id = account_id) AS account_enabled`
 
 const toTaken = (row: TakenRow): TakenCall => ({
   id: row.id,
@@ -142,6 +146,7 @@ const toTaken = (row: TakenRow): TakenCall => ({
   from: row.from_number,
   to: row.to_number,
   instructions: row.instructions,
+  accountEnabled: row.account_enabled,
 })
 
 /** Gives a taken call, and its channel, back: nothing was sent to a switch. It is the next of its trunk again. */

@@ -15,6 +15,7 @@ export async function place(
   way: Way,
 ): Promise<boolean> {
   if (call.instructions.wish === 'hang up') return end(platform, call, cancelled)
+  if (!call.accountEnabled) return end(platform, call, barred)
   const leg = toLeg(call, way)
   if (leg === null) return end(platform, call, { cause: 'NO_ROUTE_DESTINATION', sipStatus: 404 })
   let accept = () => {}
@@ -34,6 +35,8 @@ export async function place(
 }
 
 const cancelled = { cause: 'ORIGINATOR_CANCEL', sipStatus: 487 }
+// What an account ordered before it was disabled.
+const barred = { cause: 'OUTGOING_CALL_BARRED', sipStatus: 403 }
 
 /** Notes that a switch has the order to place a call. What the API wanted of it meanwhile can be told now. */
 export async function tellPlaced({ db }: Platform, { channelUuid }: TakenCall): Promise<void> {

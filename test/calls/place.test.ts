@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { registrations, statusCallbacks } from '../../src/db/schema.ts'
+import { accounts, registrations, statusCallbacks } from '../../src/db/schema.ts'
 import { freeswitch } from '../../src/freeswitch/index.ts'
 import { changeTrunk } from '../../src/trunks/change.ts'
 import { eventually } from '../support/eventually.ts'
@@ -153,6 +153,25 @@ describe('where a call goes', () => {
     expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
     expect(lastEndpoint()).toBe(`sofia/gateway/${trunk.id}/+442079460000`)
     expect(placing.calls.originates.at(-1)?.variables.origination_caller_id_number).toBe('+19175559876')
+  })
+
+  test('nowhere for an account that was disabled while its calls waited', async () => {
+    const { platform, tenant, calls } = placing
+    const trunk = await placing.trunk({
+      ...{ outboundHost: 'full.example.com', outboundRoutePrefixes: ['39'], maxChannels: 1 },
+    })
+    calls.farEnd = () => ({ answerMs: 2, talkMs: 400 })
+    const first = await placing.order('+390612345678')
+    const second = await placing.order('+390612345678')
+    await eventually(async () => expect((await placing.call(first)).status).not.toBe('queued'))
+    const set = (status: 'enabled' | 'disabled') =>
+      platform.db.update(accounts).set({ status }).where(eq(accounts.id, tenant.account.id))
+    await set('disabled')
+    expect(await placing.ended(second)).toMatchObject({ status: 'failed', sipResponseCode: 403 })
+    expect(await placing.ended(first)).toMatchObject({ status: 'completed', sipTrunkId: trunk.id })
+    expect(await placing.told(second)).toEqual(['0 initiated', '1 failed'])
+    expect(calls.originates.filter(({ callId }) => callId === second)).toEqual([])
+    await set('enabled')
   })
 
   test('a call waits for a gateway that is being changed, and not for one that fails', async () => {
