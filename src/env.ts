@@ -4,7 +4,8 @@ import * as v from 'valibot'
 /** A place where trunks run, with its switches (REGIONS_FILE, contract section 2). */
 export type Region = v.InferOutput<typeof RegionSchema>
 
-const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535))
+const noPort = 'expected a port number'
+const port = v.pipe(v.number(), v.integer(noPort), v.minValue(1, noPort), v.maxValue(65535, noPort))
 const RegionSchema = v.strictObject({
   alias: v.pipe(v.string(), v.regex(/^[a-z0-9_-]{1,40}$/, 'expected small letters, digits, "-" or "_"')),
   identifier: v.pipe(v.string(), v.nonEmpty()),
@@ -23,7 +24,7 @@ export const builtInRegions: Region[] = [
   { alias: 'helium', identifier: 'us-east-1', human_name: 'North America (N. Virginia, USA)', switches: [] },
 ]
 
-const portText = v.pipe(v.string(), v.regex(/^\d{1,5}$/, 'expected a port number'), v.transform(Number), port)
+const portText = v.pipe(v.string(), v.regex(/^\d{1,5}$/, noPort), v.transform(Number), port)
 const onOff = (message: string, on: string, off: string) =>
   v.pipe(
     v.picklist([on, off], message),
@@ -47,7 +48,7 @@ const Schema = v.object({
   DATABASE_URL: v.optional(v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, 'expected postgres://…'))),
   DATA_DIR: v.optional(v.pipe(v.string(), v.nonEmpty()), './data'),
   ENCRYPTION_KEY: v.optional(encryptionKey),
-  OPERATOR_TOKEN: v.optional(v.pipe(v.string(), v.minLength(16, 'expected 16 characters or more'))),
+  OPERATOR_TOKEN: v.optional(v.string()),
   API_SUBDOMAIN: v.optional(
     v.pipe(v.string(), v.regex(/^[a-z0-9-]*$/i, 'expected one label of a host name')),
     'api',
@@ -69,6 +70,9 @@ export type Env = ReturnType<typeof settle>
 /** Why a start is refused: one sentence that names the variable. */
 export type EnvProblem = { problem: string }
 
+/** The variables whose values nobody is to find in a log or in another program's environment. */
+export const secretVariables = ['DATABASE_URL', 'ENCRYPTION_KEY', 'OPERATOR_TOKEN', 'SWITCH_PASSWORD']
+
 /** Reads and checks the process environment (contract section 2); an empty variable counts as absent, except
  * API_SUBDOMAIN, where empty means "no check". */
 export function readEnv(variables: Record<string, string | undefined>): Env | EnvProblem {
@@ -76,7 +80,9 @@ export function readEnv(variables: Record<string, string | undefined>): Env | En
   const read = v.safeParse(Schema, Object.fromEntries(given))
   if (!read.success) {
     const issue = read.issues[0]
-    return { problem: `${v.getDotPath(issue)} is wrong: ${issue.message}, but it is ${issue.received}.` }
+    const name = v.getDotPath(issue) ?? ''
+    const shown = secretVariables.includes(name) ? 'something else' : String(variables[name])
+    return { problem: `${name} is wrong: ${issue.message}, but it is ${shown}.` }
   }
   const env = read.output
   if (!env.SWITCH_PASSWORD && !isLoopback(env.SWITCH_HOST))

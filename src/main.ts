@@ -6,6 +6,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
 import { type Database, type OnStatement, openEmbedded, openPostgres } from './db/connect.ts'
+import { lockFolder } from './db/lock.ts'
 import { createDemo } from './demo.ts'
 import { type Env, readEnv } from './env.ts'
 import { createLog } from './log.ts'
@@ -20,14 +21,17 @@ async function start(env: Env) {
     env,
     env.LOG_LEVEL === 'trace' ? (sql) => log.trace({ sql }, 'Statement') : undefined,
   )
-  await database.migrate()
+  await migrate(env, database)
   const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
   const work = await startWork({ db: database.db, database, env, keys, log, metrics: createMetrics() })
   const { platform } = work
   const { publicApp, switchApp } = createApp(platform)
   const listeners = [
-    await listen(publicApp, env.HOST, env.PORT),
-    await listen(switchApp, env.SWITCH_HOST, env.SWITCH_PORT),
+    await listen(publicApp, { host: ['HOST', env.HOST], port: ['PORT', env.PORT] }),
+    await listen(switchApp, {
+      host: ['SWITCH_HOST', env.SWITCH_HOST],
+      port: ['SWITCH_PORT', env.SWITCH_PORT],
+    }),
   ]
   if (database.embedded) await greet(platform)
   log.info(
@@ -56,16 +60,31 @@ async function greet(platform: Platform) {
 They are shown this once.`)
 }
 
-const open = (env: Env, onStatement?: OnStatement): Promise<Database> | Database =>
-  env.DATABASE_URL === undefined
-    ? openEmbedded(env.DATA_DIR === 'memory' ? 'memory' : join(env.DATA_DIR, 'postgres'), onStatement)
-    : openPostgres(env.DATABASE_URL, 10, onStatement)
+async function open(env: Env, onStatement?: OnStatement): Promise<Database> {
+  if (env.DATABASE_URL !== undefined) return openPostgres(env.DATABASE_URL, 10, onStatement)
+  if (env.DATA_DIR === 'memory') return openEmbedded('memory', onStatement)
+  await mkdir(env.DATA_DIR, { recursive: true }).catch((error) => {
+    throw new Error(`DATA_DIR is wrong: ${env.DATA_DIR} cannot be made (${error.code}).`)
+  })
+  const unlock = await lockFolder(env.DATA_DIR)
+  if (unlock === null)
+    throw new Error(`DATA_DIR is wrong: ${env.DATA_DIR} is another running server's (see its server.pid).`)
+  const database = await openEmbedded(join(env.DATA_DIR, 'postgres'), onStatement)
+  return { ...database, close: () => database.close().finally(unlock) }
+}
+
+async function migrate(env: Env, database: Database): Promise<void> {
+  await database.migrate().catch((error) => {
+    if (env.DATABASE_URL === undefined) throw error
+    // The URL itself may hold a password.
+    throw new Error(`DATABASE_URL is wrong, or its database cannot be used now: ${error.message}.`)
+  })
+}
 
 // The embedded database and its key lie in one folder: whoever copies the one copies the other.
 async function keyIn(dataDir: string): Promise<Buffer> {
   if (dataDir === 'memory') return randomBytes(32)
   const file = join(dataDir, 'encryption-key')
-  await mkdir(dataDir, { recursive: true })
   await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 }).catch(
     (error) => {
       if (error.code !== 'EEXIST') throw error
@@ -77,16 +96,27 @@ async function keyIn(dataDir: string): Promise<Buffer> {
 // FreeSWITCH opens a connection for each fetch, so many may wait to be accepted at once.
 const backlog = 1024
 
-function listen(app: Hono, host: string, port: number): Promise<Server> {
+/** Where a listener listens, by the variables that say so: a refusal names the one that is wrong. */
+type Address = { host: [variable: string, value: string]; port: [variable: string, value: number] }
+
+function listen(app: Hono, { host, port }: Address): Promise<Server> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE' ? new Error(`${host}:${port} is in use by another program.`) : error,
-      ),
-    )
-    server.listen({ host, port, backlog }, () => resolve(server))
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const [variable, value] = aboutPort.includes(error.code ?? '') ? port : host
+      const why = reasons[error.code ?? ''] ?? error.message
+      reject(new Error(`${variable} is wrong: ${host[1]}:${port[1]} ${why}, and ${variable} is ${value}.`))
+    })
+    server.listen({ host: host[1], port: port[1], backlog }, () => resolve(server))
   })
+}
+
+const aboutPort = ['EADDRINUSE', 'EACCES']
+const reasons: Record<string, string> = {
+  EADDRINUSE: 'is in use by another program',
+  EACCES: 'is not for this user to listen on',
+  EADDRNOTAVAIL: 'is no address of this machine',
+  ENOTFOUND: 'is no address of this machine',
 }
 
 const mostMillisecondsToStop = 4000

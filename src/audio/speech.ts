@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import type { Env } from '../env.ts'
+import { type Env, secretVariables } from '../env.ts'
 import { languages, type Speaker } from './voice.ts'
 
 /** Speaks a text by TTS_COMMAND into a WAV file; or says why not, as a sentence. The program is run without a shell, is
@@ -52,8 +52,6 @@ function voiceArguments({ voice, language }: Speaker): string[] {
   ]
 }
 
-const secrets = ['DATABASE_URL', 'ENCRYPTION_KEY', 'OPERATOR_TOKEN', 'SWITCH_PASSWORD']
-
 function harmlessEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !secrets.includes(name)))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !secretVariables.includes(name)))
 }

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readEnv } from '../src/env.ts'
+
+// Contract, section 2.
+
+const key = Buffer.alloc(32, 7).toString('base64')
+const folder = mkdtempSync(join(tmpdir(), 'freeswitch-trunks-env-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const problemOf = (variables: Record<string, string>) => {
+  const env = readEnv(variables)
+  return 'problem' in env ? env.problem : null
+}
+function regionsFile(content: string): string {
+  const file = join(folder, `${Math.random()}.json`)
+  writeFileSync(file, content)
+  return file
+}
+
+test('an empty environment is the defaults of the contract', () => {
+  expect(readEnv({})).toMatchObject({
+    ...{ HOST: '0.0.0.0', PORT: 3000, SWITCH_HOST: '127.0.0.1', SWITCH_PORT: 3001, DATA_DIR: './data' },
+    ...{ API_SUBDOMAIN: 'api', PUBLIC_URL: 'http://api.localhost:3000', WEBHOOK_ALLOW_PRIVATE: false },
+    ...{ EVENT_SOCKET: true, TTS_COMMAND: 'espeak-ng', SWITCH_URL: 'http://127.0.0.1:3001' },
+    regions: [
+      {
+        ...{ alias: 'hydrogen', identifier: 'ap-southeast-1', human_name: 'South East Asia (Singapore)' },
+        switches: [{ host: '127.0.0.1', port: 8021, password: 'ClueCon' }],
+      },
+      { alias: 'helium', identifier: 'us-east-1', human_name: 'North America (N. Virginia, USA)' },
+    ],
+  })
+})
+
+test('the public URL follows the port, loses its slash, and an empty variable is an absent one', () => {
+  expect(readEnv({ PORT: '8080' })).toMatchObject({ PUBLIC_URL: 'http://api.localhost:8080' })
+  expect(readEnv({ PUBLIC_URL: 'https://x.example/' })).toMatchObject({ PUBLIC_URL: 'https://x.example' })
+  expect(readEnv({ PORT: '', OPERATOR_TOKEN: '' })).toMatchObject({ PORT: 3000 })
+  expect(readEnv({ API_SUBDOMAIN: '' })).toMatchObject({ API_SUBDOMAIN: '' })
+  expect(readEnv({ OPERATOR_TOKEN: 'short' })).toMatchObject({ OPERATOR_TOKEN: 'short' })
+})
+
+test.each([
+  [{ PORT: 'abc' }, 'PORT is wrong: expected a port number, but it is abc.'],
+  [{ PORT: '0' }, 'PORT is wrong: expected a port number, but it is 0.'],
+  [{ SWITCH_PORT: '65536' }, 'SWITCH_PORT is wrong: expected a port number, but it is 65536.'],
+  [{ EVENT_SOCKET: 'yes' }, 'EVENT_SOCKET is wrong: expected on or off, but it is yes.'],
+  [{ WEBHOOK_ALLOW_PRIVATE: '1' }, 'WEBHOOK_ALLOW_PRIVATE is wrong: expected true or false, but it is 1.'],
+  [{ API_SUBDOMAIN: 'a.b' }, 'API_SUBDOMAIN is wrong: expected one label of a host name, but it is a.b.'],
+  [{ PUBLIC_URL: 'x' }, 'PUBLIC_URL is wrong: expected an http or https URL, but it is x.'],
+  [{ SWITCH_URL: 'ftp://x' }, 'SWITCH_URL is wrong: expected http://host:port, but it is ftp://x.'],
+  [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is wrong: expected a log level, but it is loud.'],
+])('%j: %s', (variables, problem) => expect(problemOf(variables)).toBe(problem))
+
+describe('what goes together', () => {
+  test('a switch listener that others reach needs a password', () => {
+    expect(problemOf({ SWITCH_HOST: '0.0.0.0' })).toMatch(/^SWITCH_PASSWORD is missing/)
+    expect(problemOf({ SWITCH_HOST: '::' })).toMatch(/^SWITCH_PASSWORD is missing/)
+    expect(problemOf({ SWITCH_HOST: '0.0.0.0', SWITCH_PASSWORD: 'x' })).toBeNull()
+    for (const host of ['localhost', '::1', '127.0.0.9']) expect(problemOf({ SWITCH_HOST: host })).toBeNull()
+  })
+
+  test("somebody's own database needs the key", () => {
+    expect(problemOf({ DATABASE_URL: 'postgres://h/d' })).toMatch(/^ENCRYPTION_KEY is missing/)
+    expect(problemOf({ DATABASE_URL: 'postgres://h/d', ENCRYPTION_KEY: key })).toBeNull()
+  })
+})
+
+test('a secret that is wrong is not shown', () => {
+  const wrong = { ENCRYPTION_KEY: 'hush-key', DATABASE_URL: 'mysql://user:hush-password@host/db' }
+  for (const [name, value] of Object.entries(wrong)) {
+    expect(problemOf({ [name]: value })).toMatch(new RegExp(`^${name} is wrong: expected `))
+    expect(problemOf({ [name]: value })).not.toContain('hush')
+  }
+})
+
+test.each([
+  ['{', /cannot be read/],
+  ['[]', /at its top/],
+  ['[{"alias":"x","identifier":"y","human_name":"z"}]', /at 0\.switches/],
+  ['[{"alias":"A B","identifier":"y","human_name":"z","switches":[]}]', /at 0\.alias/],
+  [
+    '[{"alias":"a","identifier":"y","human_name":"z","switches":[{"host":"h","port":0,"password":""}]}]',
+    /port/,
+  ],
+])('a REGIONS_FILE of %s is refused', (content, problem) => {
+  expect(problemOf({ REGIONS_FILE: regionsFile(content) })).toMatch(/^REGIONS_FILE is wrong/)
+  expect(problemOf({ REGIONS_FILE: regionsFile(content) })).toMatch(problem)
+})
+
+test('a REGIONS_FILE stands in for the built-in regions', () => {
+  const regions = [{ alias: 'moon', identifier: 'm-1', human_name: 'Moon', switches: [] }]
+  expect(readEnv({ REGIONS_FILE: regionsFile(JSON.stringify(regions)) })).toMatchObject({ regions })
+  expect(problemOf({ REGIONS_FILE: join(folder, 'missing') })).toMatch(
+    /^REGIONS_FILE is wrong: .* cannot be read/,
+  )
+})
