@@ -75,6 +75,10 @@ export async function canTake(db: Db, trunkId: string | null): Promise<boolean> 
   return found?.worth ?? false
 }
 
+// A process whose machine vanishes in between leaves PostgreSQL a connection that looks alive for hours, and with it the
+// lock of a trunk's queue.
+const lostMilliseconds = '10000'
+
 /** Takes the oldest queued call of a trunk, and with it one of the trunk's channels, in the statement that makes it live:
  * null when there is none to take. While another process is placing a call of the trunk none is taken, so that they are
  * placed in the order in which they came, whatever the number of processes. */
@@ -86,7 +90,8 @@ export async function takeNext(
   return db.transaction(async (tx) => {
     const [lock] = await rows<{ free: boolean }>(
       tx,
-      sql`SELECT pg_try_advisory_xact_lock(hashtextextended(${`queue of ${trunkId}`}, 0)) AS free`,
+      sql`SELECT pg_try_advisory_xact_lock(hashtextextended(${`queue of ${trunkId}`}, 0)) AS free,
+        set_config('idle_in_transaction_session_timeout', ${lostMilliseconds}, true)`,
     )
     if (lock?.free !== true) return null
     const [taken] = await rows<TakenRow>(
