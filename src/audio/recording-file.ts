@@ -9,11 +9,12 @@ export async function openRecording(store: RecordingStore, id: string, format: R
   if (format === 'wav') return store.open(id, 'wav')
   const made = await store.open(id, 'mp3')
   if (made !== null) return made
-  await limited(`mp3 ${id}`, 1, () => limited('mp3', mostAtOnce, () => makeMp3(store, id)))
+  await limited(`mp3 ${id}`, ofOne, () => limited('mp3', encoders, () => makeMp3(store, id)))
   return store.open(id, 'mp3')
 }
 
-const mostAtOnce = 2
+const ofOne = { most: 1, patienceMs: 120_000 }
+const encoders = { most: 2, patienceMs: 120_000 }
 
 async function makeMp3(store: RecordingStore, id: string): Promise<void> {
   const [made, wav] = [await store.open(id, 'mp3'), await store.open(id, 'wav')]

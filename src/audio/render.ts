@@ -101,7 +101,8 @@ async function makeSpoken(
   env: Platform['env'],
   { text, ...speaker }: PromptSource & { kind: 'say' },
 ): Promise<Made> {
-  const spoken = await limited('speech', mostSpeaking, () => speak(env, text, speaker))
+  const spoken = await limited('speech', speaking, () => speak(env, text, speaker))
+  if (spoken === null) return { problem: 'The speech program has too much to say at the moment.' }
   if ('problem' in spoken) return spoken
   const converted = await toTelephoneWav(spoken.wav)
   if ('problem' in converted) return { problem: `What the speech program wrote ${converted.problem}.` }
@@ -110,18 +111,21 @@ async function makeSpoken(
 
 // A host that stalls holds up its own files only.
 async function makePlayed(env: Platform['env'], url: string): Promise<Made> {
-  const loaded = await limited(`host ${new URL(url).host}`, mostOfHost, () =>
-    limited('downloads', mostDownloads, () => download(guardFor(env), url)),
+  const loaded = await limited(`host ${new URL(url).host}`, ofHost, () =>
+    limited('downloads', downloads, () => download(guardFor(env), url)),
   )
+  if (loaded === null) return { problem: `${url} was not asked: its host keeps too many others waiting.` }
   if ('problem' in loaded) return { problem: `${url} ${loaded.problem}.` }
   const converted = await toTelephoneWav(loaded.bytes)
   if ('problem' in converted) return { problem: `${url} ${converted.problem}.` }
   return { ...converted, freshUntil: new Date(Date.now() + loaded.freshSeconds * 1000) }
 }
 
-const mostSpeaking = 4
-const mostDownloads = 16
-const mostOfHost = 4
+// A call that waits for its prompt hears nothing and its hangup is not seen (freeswitch.md 5.1): better no prompt than
+// one for which it would wait behind all others.
+const speaking = { most: 4, patienceMs: 10_000 }
+const downloads = { most: 16, patienceMs: 10_000 }
+const ofHost = { most: 4, patienceMs: 10_000 }
 const forEver = new Date('2100-01-01T00:00:00Z')
 
 function toRendered({ path, freshUntil }: Cached): Rendered {

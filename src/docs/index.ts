@@ -9,6 +9,8 @@ import { openApiDocument } from './openapi.ts'
 export function docs(platform: Platform): Hono {
   const app = new Hono()
   const document = JSON.stringify(openApiDocument(platform))
+  // What a browser asks that was given the server's address alone.
+  app.get('/', (c) => c.redirect('/docs'))
   app.get('/openapi.json', (c) => c.body(document, 200, { 'Content-Type': 'application/json' }))
   app.get('/docs', (c) => c.html(page, 200, { 'Content-Security-Policy': policy }))
   app.get('/docs/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript' }))

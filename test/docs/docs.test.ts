@@ -50,6 +50,8 @@ test('/openapi.json is valid OpenAPI 3.1 by an independent validator', async () 
 })
 
 test('/docs has everything from this server', async () => {
+  const root = await docs(platform).request('/')
+  expect([root.status, root.headers.get('location')]).toEqual([302, '/docs'])
   const page = await (await docs(platform).request('/docs')).text()
   const sources = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? '')
   expect(sources).toHaveLength(4)
