@@ -286,7 +286,7 @@ describe('callers', () => {
     )
   }
 
-  test('400 hostile callers, whose call rings another phone: no message has their words where they do not belong', async () => {
+  test('500 hostile callers, whose call rings another phone: no message has their words where they do not belong', async () => {
     const before = caller.invites.length
     const all = Object.entries(places).flatMap(([name, make]) =>
       texts.map((text) => ({ name, ...make(text) })),
@@ -294,7 +294,7 @@ describe('callers', () => {
     answers.clear()
     dialTo(`<Dial><Sip>sip:alice@${caller.address}</Sip></Dial>`)
     const byName = all.filter(({ name }) => name.startsWith('From name'))
-    const ends = await inParallel([...byName, ...spread(all, 300)], 50, ({ name: _, ...call }) =>
+    const ends = await inParallel([...byName, ...spread(all, 250)], 50, ({ name: _, ...call }) =>
       caller.call({ number: dial, ...call }),
     )
     await allIsWell()
@@ -315,11 +315,7 @@ describe('callers', () => {
   }, 120_000)
 
   test('keys that are none', async () => {
-    const [, gather] = [
-      '',
-      `<Gather action="/digits" timeout="2" numDigits="20"><Pause length="9"/></Gather>`,
-    ]
-    dialTo(gather)
+    dialTo('<Gather action="/digits" timeout="2" numDigits="20"><Pause length="9"/></Gather>')
     const bodies = spread(texts, 30).flatMap((text) => [
       { type: 'application/dtmf-relay', body: `Signal=${text}\r\nDuration=100\r\n` },
       { type: 'application/dtmf', body: text },
@@ -382,11 +378,11 @@ test('orders of the Twilio API: refused in words, or placed without harm', async
     ...spread(hostileDocuments(inOrders), 60).map(({ document }) => ({ Twiml: document })),
     ...spread(hostileStructures(inOrders), 30).map(({ document }) => ({ Twiml: document })),
   ]
-  const statuses = await inParallel(orders, 20, order)
+  const statuses = await inParallel(spread(orders, 450), 20, order)
   expect([...new Set(statuses)].sort()).toEqual([201, 400])
   const placed = statuses.filter((status) => status === 201).length
-  console.log(`${orders.length} hostile orders: ${placed} placed, ${orders.length - placed} refused.`)
-  expect(placed).toBeGreaterThan(60)
+  console.log(`${statuses.length} hostile orders: ${placed} placed, ${statuses.length - placed} refused.`)
+  expect(placed).toBeGreaterThan(40)
   await until(
     'all orders are done',
     async () => {
