@@ -10,8 +10,12 @@ import type { StartingStep } from './start.ts'
 import { expireSteps, noRequest, type StoredStep, saveStep } from './step-queries.ts'
 
 // The thread of a call sends no audio and answers no BYE while its fetch is open (freeswitch.md 5.1): what is not there
-// by now is fetched by the call itself, after a little silence.
-const patienceMilliseconds = 1500
+// by now is fetched by the call itself, after a little silence. A database that was slow to find the call will be as slow
+// to store what it waits for: twice the time that has gone is taken off.
+const patienceMilliseconds = 1200
+const patienceFor = ({ askedAt }: RunningCall) =>
+  Math.max(0, patienceMilliseconds - 2 * (performance.now() - askedAt))
+
 // A document that redirects to itself for ever ends here.
 const mostSteps = 1000
 
@@ -44,9 +48,10 @@ export async function askAgain(platform: Platform, call: RunningCall, lost: Webh
   return wait(call, 0)
 }
 
-/** Lets a call wait for its webhook: silence that keeps RTP going, longer the longer it has taken, and back to us. */
+/** Lets a call wait for its webhook: silence that keeps RTP going, longer the longer it has taken, and back to us. Each
+ * time is a fetch, so many calls that wait for one slow customer must not come often. */
 export function wait(call: Pick<RunningCall, 'id' | 'step'>, ageSeconds: number): Action[] {
-  const milliseconds = Math.round(Math.min(Math.max(ageSeconds * 250, 250), 2000))
+  const milliseconds = Math.round(Math.min(Math.max(ageSeconds * 1000, 500), 2000))
   return [play([silence(milliseconds)]), set('twiml_at', `${call.step}.start`), comeBack(call.id)]
 }
 
@@ -54,7 +59,7 @@ type Asked = { url: string; method: 'GET' | 'POST'; params: Record<string, strin
 
 async function askNew(platform: Platform, call: RunningCall, asked: Asked): Promise<Action[]> {
   const answering = ask(platform, call, asked)
-  const soon = await within(answering, patienceMilliseconds)
+  const soon = await within(answering, patienceFor(call))
   if (soon !== null) return run(platform, call, asked, soon)
   await saveStep(platform.db, call, { ...noRequest, ...asked, state: 'pending' })
   storeLate(platform, call, asked, answering)

@@ -38,6 +38,8 @@ export type PlacingOrder = {
 
 /** A call that a switch runs, with what its next step needs. */
 export type RunningCall = {
+  /** When its switch asked for the next part: as `performance.now()` tells it. */
+  askedAt: number
   id: string
   carrierId: string
   accountId: string

@@ -9,6 +9,7 @@ export async function runningCall(
   id: string,
   channelUuid: string,
 ): Promise<{ call: RunningCall; current: WebhookStep | null } | null> {
+  const askedAt = performance.now()
   const [found] = await db
     .select({
       call: {
@@ -47,7 +48,7 @@ export async function runningCall(
   if (!found) return null
   const { current, call } = found
   return {
-    call: { ...call, channelUuid, instructions: call.instructions as Instructions },
+    call: { ...call, askedAt, channelUuid, instructions: call.instructions as Instructions },
     current: current?.state ? (current as WebhookStep) : null,
   }
 }

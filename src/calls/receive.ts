@@ -24,6 +24,7 @@ export type ArrivingCall = Arrival & { channelUuid: string; switchName: string }
 /** Answers an inbound call with its first actions, by the specification's six steps: the call arrives, its trunk is
  * identified, its number normalised and found, its TwiML fetched, its record made. */
 export async function receive(platform: Platform, arriving: ArrivingCall): Promise<Action[]> {
+  const askedAt = performance.now()
   const { db, keys } = platform
   const arrival = { ...arriving, sourceIp: toAddress(arriving.sourceIp) }
   const route = routeInbound(arrival, await findInbound(db, arrival), keys)
@@ -31,7 +32,7 @@ export async function receive(platform: Platform, arriving: ArrivingCall): Promi
   const admitted = await admitInbound(db, toRecord(arrival, route))
   if (admitted === null) return refuse(platform, arrival, noChannel(route), route.steps)
   noteInLog({ callId: admitted.id })
-  const call = toRunningCall(admitted, arrival, route)
+  const call = toRunningCall({ ...admitted, askedAt }, arrival, route)
   return [...preamble, ...(await begin(platform, call, route.number))]
 }
 
@@ -77,7 +78,7 @@ const documentOf = ({ voiceUrl, sipDomain, number }: NumberCandidate): string | 
     : null
 
 function toRunningCall(
-  admitted: { id: string; step: number },
+  admitted: { id: string; step: number; askedAt: number },
   arriving: ArrivingCall,
   route: Route,
 ): RunningCall {

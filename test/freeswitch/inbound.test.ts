@@ -323,7 +323,7 @@ test('a slow webhook is waited for with silence, and picked up by another proces
   expect(performance.now() - began).toBeLessThan(2000)
   const call = await callOn(channel)
   expect(first.slice(2)).toEqual([
-    'playback silence_stream://250',
+    'playback silence_stream://500',
     'set twiml_at=1.start',
     `transfer ${call?.id} XML twiml`,
   ])
