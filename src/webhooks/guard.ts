@@ -1,4 +1,4 @@
-import { lookup as resolveName } from 'node:dns/promises'
+import { Resolver, lookup as resolveName } from 'node:dns/promises'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
@@ -39,7 +39,26 @@ export function isPublicAddress(address: string): boolean {
   return parsed.kind() === 'ipv4' || parsed.match(ipaddr.parseCIDR('2000::/3'))
 }
 
-const publicOnly = newGuard(isPublicAddress)
+/** Resolves names by asking the nameservers (those of the system unless given): getaddrinfo would run in two threads of
+ * this process, which one customer's slow nameserver would hold for all. Names without a dot are the machine's own. */
+export function askNameservers(servers?: readonly string[]): Guard['resolve'] {
+  const resolver = new Resolver({ timeout: 1000, tries: 2 })
+  if (servers !== undefined) resolver.setServers(servers)
+  return async (host) => {
+    if (!host.includes('.')) return resolveAll(host)
+    const asked = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+    const found = asked.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+    if (found.length > 0) return found
+    const isUnknown = asked.every((answer) => answer.status === 'rejected' && absent.has(answer.reason.code))
+    throw Object.assign(new Error(`${host} cannot be resolved`), {
+      code: isUnknown ? 'ENOTFOUND' : 'EAI_AGAIN',
+    })
+  }
+}
+
+const absent = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME', 'ENONAME'])
+
+const publicOnly = newGuard(isPublicAddress, askNameservers())
 const anywhere = newGuard(() => true)
 
 /** Whether a URL's host is an address that is refused; a name is looked at when it is resolved. */

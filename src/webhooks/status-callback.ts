@@ -103,7 +103,7 @@ async function deliver(delivery: Delivery, callback: DueCallback): Promise<void>
   const started = performance.now()
   const problem = await bounded(
     totalMilliseconds,
-    (signal) => send(delivery.platform, callback, signal),
+    (signal) => send(delivery.platform, callback, signal).catch((error) => unsent(delivery, callback, error)),
     delivery.requests,
   )
   if (problem !== null && delivery.stopped) return postponeCallback(db, callback.id, 0, attempts - 1)
@@ -119,6 +119,12 @@ async function deliver(delivery: Delivery, callback: DueCallback): Promise<void>
  * by chance. */
 export function backoffSeconds(attempts: number, chance: number = Math.random()): number {
   return Math.min(5 * 2 ** (attempts - 1), 3600) * (0.75 + chance / 2)
+}
+
+// One that cannot even be sent is tried again and given up like any other: it must not hold up those behind it for ever.
+function unsent({ platform }: Delivery, { id }: DueCallback, err: unknown): CallbackProblem {
+  platform.log.error({ err, statusCallback: id }, 'A status callback could not be sent')
+  return { message: 'It could not be sent.', code: webhookErrors.retrieval, status: null }
 }
 
 async function send(

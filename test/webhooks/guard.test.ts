@@ -1,10 +1,18 @@
+import { randomUUID } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { guardFor, isPublicAddress, newGuard } from '../../src/webhooks/guard.ts'
+import { download } from '../../src/audio/download.ts'
+import { statusCallbacks } from '../../src/db/schema.ts'
+import { askNameservers, guardFor, isPublicAddress, newGuard } from '../../src/webhooks/guard.ts'
 import { askWithGuard } from '../../src/webhooks/request.ts'
+import { deliverDueCallbacks, enqueueCallback } from '../../src/webhooks/status-callback.ts'
 import { toWebhookUrl } from '../../src/webhooks/webhook.ts'
+import { createTestPlatform } from '../support/platform.ts'
+import { createTenant } from '../support/rows.ts'
 import { startServer } from './server.ts'
 
 // One server on every loopback address: whatever reaches it has left where it should not.
@@ -38,45 +46,53 @@ async function expectNoConnection(url: string, guard = strict) {
   expect(connections).toBe(before)
 }
 
+const loopback = [
+  'http://127.0.0.1',
+  'http://127.1',
+  'http://127.0.1',
+  'http://2130706433',
+  'http://0x7f000001',
+  'http://0x7f.0.0.1',
+  'http://0x7f.1',
+  'http://017700000001',
+  'http://0177.0.0.1',
+  'http://0177.0.0x1',
+  'http://127.255.255.254',
+  'http://①②⑦.⓪.⓪.①',
+  'http://127。0。0。1',
+  'http://127.0.0.1.',
+  'http://0.0.0.0',
+  'http://0',
+  'http://localhost',
+  'http://LOCALHOST',
+  'http://[::1]',
+  'http://[0:0:0:0:0:0:0:1]',
+  'http://[::]',
+  'http://[::ffff:127.0.0.1]',
+  'http://[::ffff:7f00:1]',
+  'http://[0:0:0:0:0:ffff:7f00:0001]',
+  'http://[::127.0.0.1]',
+  'http://[64:ff9b::127.0.0.1]',
+  'http://[64:ff9b::7f00:1]',
+  'http://[64:ff9b:1::7f00:1]',
+  'http://[2002:7f00:1::]',
+  'http://[2001:0:7f00:1::]',
+  'http://user:password@127.0.0.1',
+  'http://example.com@127.0.0.1',
+  'http://127.0.0.1%2f@127.0.0.1',
+  'http://%31%32%37%2e%30%2e%30%2e%31',
+  'http://127.0.0.1:0',
+  'http://127。0.0.1',
+  'http://127%E3%80%820.0.1',
+  'http://[::ffff:0:7f00:1]',
+  'http://[::ffff:0:127.0.0.1]',
+  'http://[64:ff9b:1:0:7f00:0:100::]',
+]
+
 describe('addresses in all their spellings', () => {
-  test.each([
-    'http://127.0.0.1',
-    'http://127.1',
-    'http://127.0.1',
-    'http://2130706433',
-    'http://0x7f000001',
-    'http://0x7f.0.0.1',
-    'http://0x7f.1',
-    'http://017700000001',
-    'http://0177.0.0.1',
-    'http://0177.0.0x1',
-    'http://127.255.255.254',
-    'http://①②⑦.⓪.⓪.①',
-    'http://127。0。0。1',
-    'http://127.0.0.1.',
-    'http://0.0.0.0',
-    'http://0',
-    'http://localhost',
-    'http://LOCALHOST',
-    'http://[::1]',
-    'http://[0:0:0:0:0:0:0:1]',
-    'http://[::]',
-    'http://[::ffff:127.0.0.1]',
-    'http://[::ffff:7f00:1]',
-    'http://[0:0:0:0:0:ffff:7f00:0001]',
-    'http://[::127.0.0.1]',
-    'http://[64:ff9b::127.0.0.1]',
-    'http://[64:ff9b::7f00:1]',
-    'http://[64:ff9b:1::7f00:1]',
-    'http://[2002:7f00:1::]',
-    'http://[2001:0:7f00:1::]',
-    'http://user:password@127.0.0.1',
-    'http://example.com@127.0.0.1',
-    'http://127.0.0.1%2f@127.0.0.1',
-    'http://%31%32%37%2e%30%2e%30%2e%31',
-  ])('%s', async (origin) => {
+  test.each(loopback)('%s', async (origin) => {
     const url = new URL(origin)
-    url.port = String(port)
+    if (!origin.endsWith(':0')) url.port = String(port)
     await expectNoConnection(url.href)
   })
 
@@ -163,6 +179,38 @@ describe('names', () => {
   })
 })
 
+describe('a nameserver that does not answer', () => {
+  // Answers for 127.0.0.1 to every name but those that begin with `slow`.
+  async function startNameserver() {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    socket.on('message', (query, { port: from }) => {
+      if (query.toString('latin1').includes('slow')) return
+      const isA = query.readUInt16BE(query.indexOf(0, 12) + 1) === 1
+      const question = query.subarray(12, query.indexOf(0, 12) + 5)
+      const head = Buffer.from([0, 0, 0x81, 0x80, 0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0])
+      query.copy(head, 0, 0, 2)
+      const record = Buffer.from([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1])
+      socket.send(Buffer.concat([head, question, ...(isA ? [record] : [])]), from, '127.0.0.1')
+    })
+    return { address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() }
+  }
+
+  test('holds up its own names only', async () => {
+    const nameserver = await startNameserver()
+    const guard = newGuard(() => true, askNameservers([nameserver.address]))
+    const slow = Array.from({ length: 100 }, (_, n) => ask(`http://slow${n}.example:${port}/`, guard))
+    const started = performance.now()
+    expect(await ask(`http://quick.example:${port}/`, guard)).toMatchObject({ kind: 'answered' })
+    expect(performance.now() - started).toBeLessThan(1000)
+    for (const answer of await Promise.all(slow))
+      expect(answer).toMatchObject({
+        failures: [{ problem: 'The webhook has a host name that does not resolve just now.', code: 11210 }],
+      })
+    nameserver.close()
+  }, 40_000)
+})
+
 describe('a redirect', () => {
   // 127.0.0.2 plays the public internet.
   const guard = newGuard((address) => address === '127.0.0.2')
@@ -180,6 +228,59 @@ describe('a redirect', () => {
       await server.close()
     },
   )
+})
+
+// Everything else that a customer can make us ask goes the same way.
+describe('whatever a customer can make us ask', () => {
+  const urls = () =>
+    loopback.map((origin) => {
+      const url = new URL('/latest/meta-data', origin)
+      url.port = String(port)
+      return url.href
+    })
+
+  test('a file to play', async () => {
+    const before = connections
+    for (const url of urls())
+      expect(await download(strict, url)).toEqual({
+        problem: expect.stringMatching(/is not a public address$/),
+      })
+    expect(await download(resolving('127.0.0.1'), `http://customer.example:${port}/x.wav`)).toEqual({
+      problem: expect.stringMatching(/is not a public address$/),
+    })
+    expect(connections).toBe(before)
+  })
+
+  test('a report of a call or of a recording', async () => {
+    const platform = await createTestPlatform({ WEBHOOK_ALLOW_PRIVATE: 'false' })
+    const { account } = await createTenant(platform)
+    const before = connections
+    for (const url of urls())
+      await enqueueCallback(platform.db, {
+        ...{ orderKey: randomUUID(), accountId: account.id, callId: null },
+        ...{ url, method: 'POST', params: {} },
+      })
+    await deliverDueCallbacks(platform)
+    const tried = await platform.db.select().from(statusCallbacks)
+    expect(tried.map(({ attempts }) => attempts)).toEqual(loopback.map(() => 1))
+    expect(connections).toBe(before)
+    await platform.database.close()
+  })
+
+  test.each([0, 1, 2, 3, 4])('a redirect after %i others', async (others) => {
+    const guard = newGuard((address) => address === '127.0.0.2')
+    const server = await startServer((seen, response) => {
+      const hop = Number.parseInt(seen.url.slice(1), 10)
+      const Location = hop === others ? `http://127.0.0.1:${port}/` : `/${hop + 1}`
+      response.writeHead([301, 302, 303, 307, 308][hop] ?? 302, { Location }).end()
+    }, '127.0.0.2')
+    await expectNoConnection(`${server.url}/0`, guard)
+    const before = connections
+    expect(await download(guard, `${server.url}/0`)).toHaveProperty('problem')
+    expect(connections).toBe(before)
+    expect(server.requests).toHaveLength(2 * (others + 1))
+    await server.close()
+  })
 })
 
 describe('URLs that are none of http', () => {

@@ -157,6 +157,21 @@ describe('failure', () => {
     ])
   })
 
+  test('what cannot even be sent is given up as well, and lets the next go', async () => {
+    const key = randomUUID()
+    await enqueueCallback(platform.db, report(key, 0, { callId: null, url: 'no URL' }))
+    await enqueueCallback(platform.db, report(key, 1, { callId: null }))
+    await deliverDueCallbacks(platform)
+    expect((await waiting()).map(({ attempts }) => attempts)).toEqual([1, 0])
+    await platform.db.update(statusCallbacks).set({ createdAt: sql`now() - interval '25 hours'` })
+    await makeDue()
+    await deliverDueCallbacks(platform)
+    expect(sequences()).toEqual(['1'])
+    expect(await platform.db.select().from(errorLogs)).toMatchObject([
+      { type: 'status_callback.failed', details: { url: 'no URL', attempts: 2 } },
+    ])
+  })
+
   test('what a process took that died is taken again when its lease is over', async () => {
     const { claimCallback } = await import('../../src/webhooks/callback-queries.ts')
     await enqueueCallback(platform.db, report(randomUUID(), 0))
