@@ -13,6 +13,15 @@ const RegionSchema = v.strictObject({
   switches: v.array(v.strictObject({ host: v.pipe(v.string(), v.nonEmpty()), port, password: v.string() })),
 })
 
+const RegionsSchema = v.pipe(
+  v.array(RegionSchema, 'expected a list of regions'),
+  v.minLength(1, 'expected one region or more'),
+  v.check((regions) => differ(regions.map(({ alias }) => alias)), 'two regions have one alias'),
+  v.check((regions) => differ(regions.flatMap(switchesOf)), 'a switch is there twice'),
+)
+const differ = (texts: readonly string[]) => new Set(texts).size === texts.length
+const switchesOf = ({ switches }: Region) => switches.map(({ host, port }) => `${host}:${port}`)
+
 /** The regions that are there without REGIONS_FILE. */
 export const builtInRegions: Region[] = [
   {
@@ -24,6 +33,7 @@ export const builtInRegions: Region[] = [
   { alias: 'helium', identifier: 'us-east-1', human_name: 'North America (N. Virginia, USA)', switches: [] },
 ]
 
+const noUrl = 'expected an http or https URL'
 const portText = v.pipe(v.string(), v.regex(/^\d{1,5}$/, noPort), v.transform(Number), port)
 const onOff = (message: string, on: string, off: string) =>
   v.pipe(
@@ -32,7 +42,7 @@ const onOff = (message: string, on: string, off: string) =>
   )
 const encryptionKey = v.pipe(
   v.string(),
-  v.check((text) => Buffer.from(text, 'base64').length === 32, 'expected 32 bytes in base64'),
+  v.regex(/^[A-Za-z0-9+/_-]{43}=?$/, 'expected 32 bytes in base64'),
   v.transform((text) => Buffer.from(text, 'base64')),
 )
 
@@ -53,7 +63,9 @@ const Schema = v.object({
     v.pipe(v.string(), v.regex(/^[a-z0-9-]*$/i, 'expected one label of a host name')),
     'api',
   ),
-  PUBLIC_URL: v.optional(v.pipe(v.string(), v.regex(/^https?:\/\/\S+$/, 'expected an http or https URL'))),
+  PUBLIC_URL: v.optional(
+    v.pipe(v.string(), v.regex(/^https?:\/\/\S+$/, noUrl), v.check(URL.canParse.bind(URL), noUrl)),
+  ),
   WEBHOOK_ALLOW_PRIVATE: v.optional(onOff('expected true or false', 'true', 'false'), 'false'),
   REGIONS_FILE: v.optional(v.string()),
   EVENT_SOCKET: v.optional(onOff('expected on or off', 'on', 'off'), 'on'),
@@ -122,10 +134,7 @@ function isLoopback(host: string): boolean {
 function readRegions(file: string | undefined): { regions: Region[] } | EnvProblem {
   if (file === undefined) return { regions: builtInRegions }
   try {
-    const read = v.safeParse(
-      v.pipe(v.array(RegionSchema), v.minLength(1)),
-      JSON.parse(readFileSync(file, 'utf8')),
-    )
+    const read = v.safeParse(RegionsSchema, JSON.parse(readFileSync(file, 'utf8')))
     if (read.success) return { regions: read.output }
     const issue = read.issues[0]
     return {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
-import type { Hono } from 'hono'
+import { Hono } from 'hono'
+import { isKeyOf } from './accounts/tokens.ts'
 import { createApp } from './app.ts'
-import { type Database, type OnStatement, openEmbedded, openPostgres } from './db/connect.ts'
+import { type Database, makeFolder, type OnStatement, openEmbedded, openPostgres } from './db/connect.ts'
 import { lockFolder } from './db/lock.ts'
 import { createDemo } from './demo.ts'
 import { type Env, readEnv } from './env.ts'
@@ -17,22 +18,19 @@ import { startWork } from './work.ts'
 
 async function start(env: Env) {
   const log = createLog(env.LOG_LEVEL)
+  const [publicAddress, switchAddress] = addressesOf(env)
+  await tryAddresses(publicAddress, switchAddress)
   const database = await open(
     env,
     env.LOG_LEVEL === 'trace' ? (sql) => log.trace({ sql }, 'Statement') : undefined,
   )
   await migrate(env, database)
   const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
+  if (!(await isKeyOf(database.db, keys))) throw new Error(otherKey(env))
   const work = await startWork({ db: database.db, database, env, keys, log, metrics: createMetrics() })
   const { platform } = work
   const { publicApp, switchApp } = createApp(platform)
-  const listeners = [
-    await listen(publicApp, { host: ['HOST', env.HOST], port: ['PORT', env.PORT] }),
-    await listen(switchApp, {
-      host: ['SWITCH_HOST', env.SWITCH_HOST],
-      port: ['SWITCH_PORT', env.SWITCH_PORT],
-    }),
-  ]
+  const listeners = [await listen(publicApp, publicAddress), await listen(switchApp, switchAddress)]
   if (database.embedded) await greet(platform)
   log.info(
     { public: `http://${env.HOST}:${env.PORT}`, switch: `http://${env.SWITCH_HOST}:${env.SWITCH_PORT}` },
@@ -63,7 +61,7 @@ They are shown this once.`)
 async function open(env: Env, onStatement?: OnStatement): Promise<Database> {
   if (env.DATABASE_URL !== undefined) return openPostgres(env.DATABASE_URL, 10, onStatement)
   if (env.DATA_DIR === 'memory') return openEmbedded('memory', onStatement)
-  await mkdir(env.DATA_DIR, { recursive: true }).catch((error) => {
+  await makeFolder(env.DATA_DIR).catch((error) => {
     throw new Error(`DATA_DIR is wrong: ${env.DATA_DIR} cannot be made (${error.code}).`)
   })
   const unlock = await lockFolder(env.DATA_DIR)
@@ -93,11 +91,30 @@ async function keyIn(dataDir: string): Promise<Buffer> {
   return Buffer.from(await readFile(file, 'utf8'), 'base64')
 }
 
+const otherKey = (env: Env) =>
+  `${env.ENCRYPTION_KEY === undefined ? `DATA_DIR is wrong: its encryption-key` : 'ENCRYPTION_KEY is wrong: it'} is not the key that this database was written with.`
+
 // FreeSWITCH opens a connection for each fetch, so many may wait to be accepted at once.
 const backlog = 1024
 
 /** Where a listener listens, by the variables that say so: a refusal names the one that is wrong. */
 type Address = { host: [variable: string, value: string]; port: [variable: string, value: number] }
+
+const addressesOf = (env: Env): [forPublic: Address, forSwitches: Address] => [
+  { host: ['HOST', env.HOST], port: ['PORT', env.PORT] },
+  { host: ['SWITCH_HOST', env.SWITCH_HOST], port: ['SWITCH_PORT', env.SWITCH_PORT] },
+]
+
+// A process that could not listen in the end must not have told a switch or a customer anything: both addresses are
+// taken for a moment, together, before all else.
+async function tryAddresses(...addresses: Address[]) {
+  const held: Server[] = []
+  try {
+    for (const address of addresses) held.push(await listen(new Hono(), address))
+  } finally {
+    await Promise.all(held.map(close))
+  }
+}
 
 function listen(app: Hono, { host, port }: Address): Promise<Server> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server

@@ -51,6 +51,14 @@ test.each([
   [{ WEBHOOK_ALLOW_PRIVATE: '1' }, 'WEBHOOK_ALLOW_PRIVATE is wrong: expected true or false, but it is 1.'],
   [{ API_SUBDOMAIN: 'a.b' }, 'API_SUBDOMAIN is wrong: expected one label of a host name, but it is a.b.'],
   [{ PUBLIC_URL: 'x' }, 'PUBLIC_URL is wrong: expected an http or https URL, but it is x.'],
+  [
+    { PUBLIC_URL: 'http://x:99999' },
+    'PUBLIC_URL is wrong: expected an http or https URL, but it is http://x:99999.',
+  ],
+  [
+    { ENCRYPTION_KEY: `!${'A'.repeat(43)}` },
+    'ENCRYPTION_KEY is wrong: expected 32 bytes in base64, but it is something else.',
+  ],
   [{ SWITCH_URL: 'ftp://x' }, 'SWITCH_URL is wrong: expected http://host:port, but it is ftp://x.'],
   [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is wrong: expected a log level, but it is loud.'],
 ])('%j: %s', (variables, problem) => expect(problemOf(variables)).toBe(problem))
@@ -77,6 +85,11 @@ test('a secret that is wrong is not shown', () => {
   }
 })
 
+function place(alias: string, ...hosts: string[]) {
+  const switches = hosts.map((host) => ({ host, port: 8021, password: '' }))
+  return { alias, identifier: 'i', human_name: 'n', switches }
+}
+
 test.each([
   ['{', /cannot be read/],
   ['[]', /at its top/],
@@ -86,6 +99,8 @@ test.each([
     '[{"alias":"a","identifier":"y","human_name":"z","switches":[{"host":"h","port":0,"password":""}]}]',
     /port/,
   ],
+  [JSON.stringify([place('a'), place('a')]), /two regions have one alias/],
+  [JSON.stringify([place('a', 'h'), place('b', 'h')]), /a switch is there twice/],
 ])('a REGIONS_FILE of %s is refused', (content, problem) => {
   expect(problemOf({ REGIONS_FILE: regionsFile(content) })).toMatch(/^REGIONS_FILE is wrong/)
   expect(problemOf({ REGIONS_FILE: regionsFile(content) })).toMatch(problem)

@@ -57,6 +57,11 @@ test.concurrent('on an empty database it prints the demo secrets, once, and a se
   // One that was killed leaves its mark behind, which holds up nobody.
   again.child.kill('SIGKILL')
   await again.ended
+  const other = await start({ DATA_DIR, ENCRYPTION_KEY: Buffer.alloc(32).toString('base64') })
+  expect(await other.ended).toBe(1)
+  expect(other.output()).toContain(
+    'ENCRYPTION_KEY is wrong: it is not the key that this database was written',
+  )
   const last = await start({ DATA_DIR })
   await last.ready()
   last.child.kill('SIGTERM')
@@ -74,13 +79,17 @@ test.concurrent('what cannot be listened on, made or reached is named by its var
   const DATABASE_URL = 'postgres://user:hush@127.0.0.1:1/none'
   for (const [variables, words] of [
     [{ PORT }, new RegExp(`PORT is wrong: 127\\.0\\.0\\.1:${PORT} is in use`)],
+    [{ SWITCH_PORT: PORT }, new RegExp(`SWITCH_PORT is wrong: 127\\.0\\.0\\.1:${PORT} is in use`)],
+    [{ HOST: '203.0.113.1' }, /HOST is wrong: 203\.0\.113\.1:\d+ is no address of this machine/],
     [{ DATA_DIR: file }, /DATA_DIR is wrong: .* cannot be made/],
+    [{ DATA_DIR: '/proc/none/data' }, /DATA_DIR is wrong: .* cannot be made/],
     [{ DATABASE_URL, ENCRYPTION_KEY }, /DATABASE_URL is wrong, or its database cannot be used now/],
   ] as const) {
     const { ended, output } = await start(variables)
     expect(await ended).toBe(1)
     expect(output()).toMatch(words)
     expect(output()).not.toContain('hush')
+    expect(output().trim().split('\n'), 'nothing else was begun').toHaveLength(1)
   }
   taken.close()
 })

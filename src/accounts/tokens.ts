@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { and, desc, eq, isNull } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { apiTokens, carriers } from '../db/schema.ts'
+import { accounts, apiTokens, carriers } from '../db/schema.ts'
 import { decrypt, encrypt, type Keys, randomToken, sha256 } from '../secrets.ts'
 import type { Account, Carrier } from './account.ts'
 
@@ -68,3 +68,16 @@ export const encryptAuthToken = (keys: Keys, accountId: string, token: string): 
 /** The auth token of an account, in clear. */
 export const authTokenOf = (keys: Keys, account: Pick<Account, 'id' | 'authTokenEncrypted'>): string =>
   decrypt(keys, `accounts:${account.id}`, account.authTokenEncrypted)
+
+/** Whether what is stored was encrypted with these keys: tried on one account, of whichever carrier. */
+export async function isKeyOf(db: Db, keys: Keys): Promise<boolean> {
+  const [account] = await db
+    .select({ id: accounts.id, authTokenEncrypted: accounts.authTokenEncrypted })
+    .from(accounts)
+    .limit(1)
+  try {
+    return account === undefined || authTokenOf(keys, account) !== ''
+  } catch {
+    return false
+  }
+}

@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import type { SQL } from 'drizzle-orm'
@@ -55,9 +56,31 @@ const backoff = (tries: number): number => Math.min(3 ** tries / 100, 2) * (0.5 
 /** Opens the embedded PostgreSQL in a folder, made when missing; `memory` keeps nothing. */
 export async function openEmbedded(folder: string, onStatement?: OnStatement): Promise<Database> {
   if (folder === 'memory') return embedded(await PGlite.create(), onStatement)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   return embedded(await PGlite.create(folder), onStatement)
 }
+
+/** Makes a folder and those above it. Node's own `recursive` tries without end where a folder takes none, as in /proc. */
+export async function makeFolder(folder: string): Promise<void> {
+  const refused = await makeOne(folder)
+  if (refused === null) return
+  if (refused.code !== 'ENOENT' || dirname(folder) === folder) throw refused
+  await makeFolder(dirname(folder))
+  const again = await makeOne(folder)
+  if (again !== null) throw again
+}
+
+const makeOne = (folder: string): Promise<NodeJS.ErrnoException | null> =>
+  mkdir(folder).then(
+    () => null,
+    async (error: NodeJS.ErrnoException) => ((await isFolder(folder)) ? null : error),
+  )
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 
 /** The embedded database that a PGlite instance is: tests bring one loaded from a template. */
 export function embedded(client: PGlite, onStatement?: OnStatement): Database {
