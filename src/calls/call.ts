@@ -16,6 +16,8 @@ export type Instructions = {
   order?: PlacingOrder
   /** For a call to a number with a `sip_domain`: that host, which its carrier may have inside its own network. */
   sipDomain?: string
+  /** For a leg: the Dial that rings it, as `<step>.<index>` of the verb. */
+  dial?: string
   /** For a leg whose Dial is over: the hangup cause that it ends with, should it never have become a channel. */
   endsAs?: string
   /** What the API wants of a call that its switch has not been told yet (control.ts). */

@@ -62,10 +62,14 @@ function toSteps(call: MovingCall, next: Trunk, trunks: readonly Trunk[], end: C
   ]
 }
 
-// What the far end has refused (404, 486, 603) another trunk would not change.
-function failedUnheard(call: MovingCall, progress: Progress, { cause, sipStatus }: CallEnd): boolean {
+function failedUnheard(call: MovingCall, progress: Progress, end: CallEnd): boolean {
   const heard = [call.ringingAt, call.answeredAt, progress.ringingAt, progress.answeredAt].some(Boolean)
-  if (heard) return false
+  return !heard && isUnreached(end)
+}
+
+/** Whether a call that did not ring ended so that another trunk may reach the far end: what that has refused (404, 486,
+ * 603) none would change. */
+export function isUnreached({ cause, sipStatus }: Pick<CallEnd, 'cause' | 'sipStatus'>): boolean {
   if (sipStatus !== null && sipStatus >= 500 && sipStatus < 600) return true
   return unreached.has(cause) && (sipStatus === null || timeouts.has(sipStatus))
 }

@@ -114,6 +114,33 @@ export const noteDialOver = (
     db,
     sql`UPDATE phone_calls SET instructions = instructions || ${JSON.stringify({ endsAs: cause })}::jsonb
       WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL AND answered_at IS NULL
-        AND channel_uuid IS DISTINCT FROM ${joinedUuid}::uuid
+        AND channel_uuid IS DISTINCT FROM ${joinedUuid}::uuid AND NOT instructions ? 'endsAs'
       RETURNING id, instructions->>'endsAs' AS "endsAs"`,
   )
+
+/** A leg as far as it tells whether its Dial may be tried on other trunks. */
+export type TriedLeg = {
+  to: string
+  sipTrunkId: string | null
+  /** Whether it rang, at least. */
+  rang: boolean
+  cause: string | null
+  sipStatus: number | null
+}
+
+/** The legs of a call's Dial (`at`: `<step>.<index>` of the verb), in the order in which they were dialled, where its account
+ * has failover; and its dedicated trunk. */
+export async function triedLegs(
+  db: Db,
+  parentId: string,
+  at: string,
+): Promise<{ legs: TriedLeg[]; dedicatedTrunkId: string | null }> {
+  const found = await rows<TriedLeg & { dedicatedTrunkId: string | null }>(
+    db,
+    sql`SELECT p.to_number AS "to", p.sip_trunk_id AS "sipTrunkId", p.hangup_cause AS cause, p.sip_response_code AS "sipStatus",
+        coalesce(p.ringing_at, p.answered_at) IS NOT NULL AS rang, a.sip_trunk_id AS "dedicatedTrunkId"
+      FROM phone_calls p JOIN accounts a ON a.id = p.account_id AND a.failover
+      WHERE p.parent_call_id = ${parentId}::uuid AND p.instructions->>'dial' = ${at} ORDER BY p.seq`,
+  )
+  return { legs: found, dedicatedTrunkId: found[0]?.dedicatedTrunkId ?? null }
+}

@@ -14,9 +14,19 @@ import { accountOfLeg, contactOfClient } from './leg-queries.ts'
 import { logProblem } from './log-queries.ts'
 import { refusedSipHost } from './sip-host.ts'
 
+/** Trunks on which a Dial has failed, by the number that was dialled (dial-failover.ts). */
+export type TriedTrunks = ReadonlyMap<string, readonly string[]>
+
 /** The legs that a Dial rings and the caller id that they show: each is a call of its own with its own trunk. None means
- * that nobody could be rung; an error log says why. */
-export async function ringLegs(platform: Platform, call: RunningCall, dial: Dial) {
+ * that nobody could be rung; an error log says why. `at` is the verb's place; where trunks were `tried`, only numbers that
+ * another one leads to are rung. */
+export async function ringLegs(
+  platform: Platform,
+  call: RunningCall,
+  dial: Dial,
+  at: string,
+  tried: TriedTrunks | null,
+) {
   const account = await accountFor(platform, call, dial)
   const callerId = dial.callerId ?? toCallerId(call.direction === 'inbound' ? call.from : call.to)
   if (dial.callerId !== null && !mayShow(call, dial.callerId, account.owned)) {
@@ -25,13 +35,9 @@ export async function ringLegs(platform: Platform, call: RunningCall, dial: Dial
     return { legs: [], callerId: null }
   }
   const legs: Leg[] = []
+  const dedicatedTrunkId = account.sipTrunkId
   for (const target of dial.targets) {
-    const leg = await ringLeg(platform, call, {
-      dial,
-      target,
-      callerId,
-      dedicatedTrunkId: account.sipTrunkId,
-    })
+    const leg = await ringLeg(platform, call, { dial, at, target, callerId, dedicatedTrunkId, tried })
     if (leg !== null) legs.push(leg)
   }
   return { legs, callerId }
@@ -46,6 +52,8 @@ async function accountFor({ db }: Platform, call: RunningCall, { callerId, targe
 
 type Ringing = {
   dial: Dial
+  at: string
+  tried: TriedTrunks | null
   target: Target
   callerId: DialledNumber | SipUser | null
   dedicatedTrunkId: string | null
@@ -62,6 +70,7 @@ const toCallerId = (text: string) => toDialledNumber(text) ?? toSipUser(text)
 async function ringLeg(platform: Platform, call: RunningCall, ringing: Ringing): Promise<Leg | null> {
   const { target, dial } = ringing
   const way = await wayTo(platform, call, ringing)
+  if (way === null) return null
   const id = randomUUID()
   const channelUuid = randomUUID()
   const placed = await beginLeg(platform.db, {
@@ -73,7 +82,10 @@ async function ringLeg(platform: Platform, call: RunningCall, ringing: Ringing):
     channelUuid,
     routeSteps: way.steps,
     callback: target.statusCallback,
-    instructions: target.whisper === null ? {} : { first: { kind: 'webhook', ...target.whisper } },
+    instructions: {
+      dial: ringing.at,
+      ...(target.whisper === null ? {} : { first: { kind: 'webhook', ...target.whisper } }),
+    },
     usable: way.endpoint !== null,
   })
   if (way.endpoint === null || !placed) {
@@ -97,12 +109,14 @@ async function ringLeg(platform: Platform, call: RunningCall, ringing: Ringing):
 
 type Way = { to: string; trunk: Trunk | null; endpoint: string | null; problem: string; steps: unknown[] }
 
+// Null: it was dialled before, and nothing else leads there.
 async function wayTo(
   platform: Platform,
   call: RunningCall,
-  { target, dedicatedTrunkId }: Ringing,
-): Promise<Way> {
+  { target, dedicatedTrunkId, tried }: Ringing,
+): Promise<Way | null> {
   if (target.kind === 'sip') {
+    if (tried !== null) return null
     const { user, host } = target.uri
     const to = `sip:${user === null ? '' : `${user}@`}${host}`
     const own = host === call.instructions.sipDomain
@@ -116,7 +130,8 @@ async function wayTo(
     { carrierId: call.carrierId, sipTrunkId: dedicatedTrunkId },
     to,
   )
-  const [trunk] = trunks
+  const trunk = trunks.find(({ id }) => !tried?.get(to)?.includes(id))
+  if (trunk === undefined && tried !== null) return null
   const shown = steps.map(({ carrierId: _, ...step }) => step)
   if (trunk === undefined)
     return { to, trunk: null, endpoint: null, problem: 'No trunk can dial it.', steps: shown }

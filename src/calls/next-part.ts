@@ -8,6 +8,8 @@ import { askAgain, continueCall, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dropWish } from './control-queries.ts'
 import { dialOutcome, endRestOfLegs, joinedLegOver } from './dial-end.ts'
+import { trunksTriedInVain } from './dial-failover.ts'
+import type { TriedTrunks } from './legs.ts'
 import { advance } from './progress.ts'
 import { runningCall } from './queries.ts'
 import { preamble } from './receive.ts'
@@ -105,13 +107,26 @@ async function resume(
   if (index === null) return runDocument(platform, call, verbs, 0, answered)
   const verb = verbs[index]
   if (verb === undefined) return [hangUp()]
-  const { joinedUuid } = returning.outcome
-  if (verb.verb === 'Dial' && joinedUuid !== null) await joinedLegOver(platform, call.id, joinedUuid)
+  if (verb.verb === 'Dial') {
+    const tried = await waitForDial(platform, call, verb, returning.outcome)
+    if (tried !== null) return runDocument(platform, call, verbs, index, answered, tried)
+  }
   const next = after(verb, await outcomeOf(platform, call, verb, returning))
   if (next.next === 'end') return [hangUp()]
   if (next.next === 'continue') return runDocument(platform, call, verbs, index + 1, answered)
   const { url, method, params } = next
   return continueCall(platform, call, startOf(call, { kind: 'webhook', url, method, params }))
+}
+
+// What a Dial came to may not be known yet, or not have been its last word: then the trunks that it was tried on in vain.
+async function waitForDial(
+  platform: Platform,
+  call: RunningCall,
+  dial: Dial,
+  { at, disposition, joinedUuid }: Returning['outcome'],
+): Promise<TriedTrunks | null> {
+  if (joinedUuid !== null) await joinedLegOver(platform, call.id, joinedUuid)
+  return disposition === null || at === null ? null : trunksTriedInVain(platform, call, dial, at, disposition)
 }
 
 /** How a verb ended, from the channel variables and the records of its recording or legs. */

@@ -6,7 +6,7 @@ import { readTwiml } from '../twiml/read-twiml.ts'
 import { stopOf, type Verb, writeSegment } from '../twiml/verb.ts'
 import type { WebhookFailure } from '../webhooks/request.ts'
 import type { RunningCall } from './call.ts'
-import { ringLegs } from './legs.ts'
+import { ringLegs, type TriedTrunks } from './legs.ts'
 import { logProblem } from './log-queries.ts'
 import { beginRecording } from './recordings.ts'
 import { type StoredStep, savePrompts, saveStep } from './step-queries.ts'
@@ -19,15 +19,16 @@ export async function runStored(platform: Platform, call: RunningCall, document:
   return runDocument(platform, call, read.usable, 0, answered)
 }
 
-/** Writes the part of a document from a verb on. */
+/** Writes the part of a document from a verb on; `tried`: trunks on which the Dial that it begins with has failed. */
 export async function runDocument(
   platform: Platform,
   call: RunningCall,
   verbs: readonly Verb[],
   from: number,
   answered: boolean,
+  tried: TriedTrunks | null = null,
 ): Promise<Action[]> {
-  const { actions, prompts } = await write(platform, call, verbs, from, answered)
+  const { actions, prompts } = await write(platform, call, verbs, from, answered, tried)
   await savePrompts(platform.db, prompts)
   return actions
 }
@@ -40,7 +41,7 @@ export async function runNew(
   stored: StoredStep,
   verbs: readonly Verb[],
 ): Promise<Action[] | null> {
-  const { actions, prompts } = await write(platform, call, verbs, 0, call.status === 'in-progress')
+  const { actions, prompts } = await write(platform, call, verbs, 0, call.status === 'in-progress', null)
   return (await saveStep(platform.db, call, stored, prompts)) ? actions : null
 }
 
@@ -57,8 +58,10 @@ async function write(
   verbs: readonly Verb[],
   from: number,
   answered: boolean,
+  tried: TriedTrunks | null,
 ) {
-  const stop = stopOf(verbs, from)?.verb
+  const { verb: stop, index = from } = stopOf(verbs, from) ?? {}
+  const at = `${call.step}.${index}`
   const segment = writeSegment(verbs, from, {
     callId: call.id,
     step: call.step,
@@ -66,7 +69,7 @@ async function write(
     role: call.direction === 'outbound-dial' ? 'whisper' : 'call',
     promptUrl: (source) =>
       `${platform.env.SWITCH_URL}/freeswitch/audio/${promptName(platform.keys, source)}.wav`,
-    ...(stop?.verb === 'Dial' ? { dial: await ringLegs(platform, call, stop) } : {}),
+    ...(stop?.verb === 'Dial' ? { dial: await ringLegs(platform, call, stop, at, tried) } : {}),
     ...(await recordingFacts(platform, call, stop)),
   })
   prepare(platform, call, segment.prompts)

@@ -28,6 +28,7 @@ beforeAll(async () => {
   await trunk('PBX', '1650', { outbound_host: pbx.sip })
   await trunk('Nowhere', '1651', { outbound_host: '127.0.0.9:5999' })
   await trunk('One channel', '1653', { outbound_host: pbx.sip, max_channels: 1 })
+  await trunk('Behind the gateway', '165', { outbound_host: pbx.sip })
   await trunk('Not registered', '1652', {
     ...{ authentication_mode: 'outbound_registration', username: 'nobody', password: 'nothing' },
     outbound_host: '127.0.0.9:5999',
@@ -112,14 +113,26 @@ test.concurrent('a host that nobody is at', async () => {
 })
 
 test.concurrent('no trunk leads there: nobody is rung, and the log says so', async () => {
-  const line = await lineThatDials(['+16545550001'])
+  const line = await lineThatDials(['+12125550001'])
   const { sipp } = await line.call()
   const { params } = await line.isAsked('dialled')
   expect(await sipp.result()).toBe(0)
   expect(params).toMatchObject({ DialCallStatus: 'failed' })
   const [log] = await world.carrier.list('error_logs', `?filter[account]=${line.account.id}`)
   expect(log?.attributes).toMatchObject({ type: 'dial.no_route', details: { code: 13224, line: 1 } })
-  expect((await legsOf(line, params.CallSid))[0]).toMatchObject({ status: 'failed', to: '+16545550001' })
+  expect((await legsOf(line, params.CallSid))[0]).toMatchObject({ status: 'failed', to: '+12125550001' })
+})
+
+test.concurrent('with failover: the next trunk is tried when the first reaches nobody', async () => {
+  // Refused there, and reached through the trunk that is next by prefix; nobody hears of the first but the record.
+  const line = await lineThatDials(['+16525550200'])
+  await world.carrier.update(line.account, { failover: true })
+  const { sipp } = await line.call()
+  const { params } = await line.isAsked('dialled')
+  expect(await sipp.result()).toBe(0)
+  const [first, second] = await legsOf(line, params.CallSid)
+  expect([first?.status, second?.status]).toEqual(['failed', 'completed'])
+  expect(params).toMatchObject({ DialCallStatus: 'completed', DialCallSid: second?.sid })
 })
 
 test.concurrent('it rings for timeout seconds', async () => {
