@@ -286,15 +286,15 @@ describe('callers', () => {
     )
   }
 
-  test('500 hostile callers, whose call rings another phone: no message has their words where they do not belong', async () => {
+  test('600 hostile callers, whose call rings another phone: no message has their words where they do not belong', async () => {
     const before = caller.invites.length
     const all = Object.entries(places).flatMap(([name, make]) =>
       texts.map((text) => ({ name, ...make(text) })),
     )
     answers.clear()
     dialTo(`<Dial><Sip>sip:alice@${caller.address}</Sip></Dial>`)
-    const byName = all.filter(({ name }) => name.startsWith('From name'))
-    const ends = await inParallel([...byName, ...spread(all, 250)], 50, ({ name: _, ...call }) =>
+    const byFrom = all.filter(({ name }) => name.startsWith('From '))
+    const ends = await inParallel([...byFrom, ...spread(all, 200)], 50, ({ name: _, ...call }) =>
       caller.call({ number: dial, ...call }),
     )
     await allIsWell()
@@ -307,7 +307,7 @@ describe('callers', () => {
       const names = [...(text.split('\r\n\r\n')[0]?.matchAll(/^([^\s:]+):/gm) ?? [])].map(([, name]) => name)
       expect(names.filter((name) => /^X-(?!FS-)|^Subject|^Alert|^Evil/i.test(name ?? ''))).toEqual([])
       expect(text).toMatch(new RegExp(`^INVITE sip:alice@${caller.address} SIP/2.0\r\n`))
-      expect(text).toMatch(/^From: <sip:[^\s@<>";,]*@127\.0\.0\.1(:\d+)?>;tag=\w+\r$/m)
+      expect(text).toMatch(/^From: <sip:([^\s@<>"]*@)?127\.0\.0\.1(:\d+)?>;tag=\w+\r$/m)
     }
     expect(
       asked.filter(({ params }) => JSON.stringify(params).includes(world.server.switchPassword)),
