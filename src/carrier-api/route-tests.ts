@@ -59,7 +59,7 @@ export const routeTests = (): Mounted<CarrierScope> => ({
       const object = { type: form.type, id: randomUUID(), attributes }
       return answer(200, { data: pick(object, view.fields) })
     })
-    app.all('/', refuseMethod(['POST']))
+    app.all('/', refuseMethod(['POST'], 'collection'))
     return app
   },
 })
@@ -75,8 +75,8 @@ async function run(scope: CarrierScope, { values, issues: known }: RouteTest): P
   const outbound = values.direction === 'outbound'
   const issues = [
     ...known,
-    ...(values.direction === 'inbound' ? inboundIssues(callers) : []),
-    ...(outbound && values.accountId === undefined ? [accountMissing] : []),
+    ...(values.direction === 'inbound' && !isWrong(known, ...callerFields) ? inboundIssues(callers) : []),
+    ...(outbound && values.accountId === undefined && !isWrong(known, 'accountId') ? [accountMissing] : []),
     ...(values.accountId !== undefined && account === null ? [accountUnknown] : []),
   ]
   const [caller] = callers
@@ -85,6 +85,11 @@ async function run(scope: CarrierScope, { values, issues: known }: RouteTest): P
   if (caller !== undefined) return done(await explainInbound(platform, carrier.id, caller, numbers))
   return refused('invalid', [callerMissing])
 }
+
+// What is there but wrong is not missing as well.
+const callerFields = ['gatewayId', 'username', 'sourceIp']
+const isWrong = (known: readonly Issue[], ...fields: string[]) =>
+  known.some(({ path }) => fields.includes(String(path[0])))
 
 const callersOf = ({ gatewayId, username, sourceIp }: RouteTest['values']): Caller[] => [
   ...(gatewayId === undefined ? [] : [{ gatewayId }]),

@@ -75,25 +75,29 @@ function routesOf<R extends Row, S extends Scope>(
   if (resource.create) app.post('/', (c) => create(served, c))
   if (resource.update) app.patch('/:id', (c) => update(served, c))
   if (resource.remove) app.delete('/:id', (c) => remove(served, c))
-  app.all('/', refuseMethod(resource.create ? ['GET', 'POST'] : ['GET']))
+  app.all('/', refuseMethod(resource.create ? ['GET', 'POST'] : ['GET'], 'collection'))
   app.all(
     '/:id',
-    refuseMethod(['GET', ...(resource.update ? ['PATCH'] : []), ...(resource.remove ? ['DELETE'] : [])]),
+    refuseMethod(
+      ['GET', ...(resource.update ? ['PATCH'] : []), ...(resource.remove ? ['DELETE'] : [])],
+      'resource',
+    ),
   )
   return app
 }
 
 /** Refuses what is not among the allowed methods. JSON:API 1.1 asks for 403 where a resource cannot be updated; for other
- * methods HTTP has 405. */
-export const refuseMethod = (allowed: string[]) => (c: { req: { method: string } }) =>
-  answerErrors(
-    [
-      {
-        status: c.req.method === 'PATCH' ? 403 : 405,
-        code: 'method_not_allowed',
-        title: 'method not allowed',
-        detail: `Allowed here: ${allowed.join(', ')}.`,
-      },
-    ],
-    { Allow: allowed.join(', ') },
-  )
+ * methods, and on collections, HTTP has 405. */
+export const refuseMethod =
+  (allowed: string[], of: 'resource' | 'collection') => (c: { req: { method: string } }) =>
+    answerErrors(
+      [
+        {
+          status: c.req.method === 'PATCH' && of === 'resource' ? 403 : 405,
+          code: 'method_not_allowed',
+          title: 'method not allowed',
+          detail: `Allowed here: ${allowed.join(', ')}.`,
+        },
+      ],
+      { Allow: allowed.join(', ') },
+    )

@@ -1,10 +1,10 @@
-import { and, eq, type SQL } from 'drizzle-orm'
+import { and, eq, like, type SQL } from 'drizzle-orm'
 import type { Context, Hono } from 'hono'
 import { toSid } from '../accounts/account.ts'
 import { incomingPhoneNumbers as table } from '../db/schema.ts'
 import type { Env } from '../env.ts'
 import { changeAssignment, type IncomingSettings, releasePhoneNumber } from '../numbers/assign.ts'
-import { formatted, normalise, shown, stored } from '../numbers/e164.ts'
+import { formatted, shown, stored } from '../numbers/e164.ts'
 import type { IncomingPhoneNumber } from '../numbers/phone-number.ts'
 import { selectIncomingPhoneNumbers } from '../numbers/queries.ts'
 import type { Platform } from '../platform.ts'
@@ -62,6 +62,14 @@ async function numberAsked(c: TwilioContext, platform: Platform): Promise<Incomi
   return id === null ? null : ((await select(c, platform, eq(table.id, id)))[0] ?? null)
 }
 
+// A part of a number finds all that have it, with `*` for any digit; after a plus, those that begin with it.
+function toPattern(number: string): string {
+  const compact = number.replace(/[\s().-]/g, '')
+  if (!/^\+?[\d*]{1,20}$/.test(compact)) return ''
+  const digits = stored(compact).replaceAll('*', '_')
+  return compact.startsWith('+') ? `${digits}%` : `%${digits}%`
+}
+
 function listNumbers(c: TwilioContext, platform: Platform): Promise<Response> {
   const reading = readQuery(c)
   const [number, name] = [text(reading, 'PhoneNumber'), text(reading, 'FriendlyName')]
@@ -71,7 +79,7 @@ function listNumbers(c: TwilioContext, platform: Platform): Promise<Response> {
     prefix: 'PN',
     seq: table.seq,
     where: and(
-      number === null ? undefined : eq(table.number, stored(normalise(number, null))),
+      number === null ? undefined : like(table.number, toPattern(number)),
       name === null ? undefined : eq(table.friendlyName, name),
     ),
     select: ({ where, ...page }) => select(c, platform, where, page),

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { isDatabaseAway } from '../db/violation.ts'
 import type { Platform } from '../platform.ts'
 import { serveAccount } from './account.ts'
 import { authenticate, type TwilioEnv } from './authenticate.ts'
@@ -14,6 +15,7 @@ import { serveMedia, serveRecordings } from './recordings.ts'
 export function twilioApi(platform: Platform): Hono<TwilioEnv> {
   const app = new Hono<TwilioEnv>()
   app.onError((error, c) => {
+    if (isDatabaseAway(error)) return answerProblem(c, unavailable)
     platform.log.error({ err: error, path: c.req.path }, 'A request of the Twilio API could not be answered')
     return answerProblem(c, problem(20500, 'The request could not be answered now', 500))
   })
@@ -30,6 +32,7 @@ export function twilioApi(platform: Platform): Hono<TwilioEnv> {
   return app
 }
 
+const unavailable = problem(20503, 'The service is not available now. Try again', 503)
 const tooLarge = problem(20413, 'The body is larger than 256 KB', 413)
 const served = [
   '/Accounts/:account',

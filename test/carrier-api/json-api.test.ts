@@ -421,6 +421,8 @@ const checks: Record<string, () => Promise<void>> = {
       const response = await createTestApi(platform).fetch(request)
       expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, PATCH, DELETE'])
     }
+    const many = await client.patch('/accounts', doc('account', {}))
+    expect([many.status, many.headers.get('allow')]).toEqual([405, 'GET, POST'])
     const head = new Request(account.data.links.self, {
       method: 'HEAD',
       headers: { Authorization: `Bearer ${client.token}` },

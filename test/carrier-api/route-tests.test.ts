@@ -214,6 +214,16 @@ test('a question must be whole', async () => {
   expect(problems(await ask({ direction: 'outbound', to: '1' }))).toEqual([
     '422 missing /data/attributes/account_id',
   ])
+  for (const [name, value] of [
+    ['source_ip', '1.2.3'],
+    ['gateway_id', 'x'],
+  ] as const)
+    expect(problems(await ask({ direction: 'inbound', to: '1', [name]: value }))).toEqual([
+      `422 invalid /data/attributes/${name}`,
+    ])
+  expect(problems(await ask({ direction: 'outbound', to: '1', account_id: 'x' }))).toEqual([
+    '422 invalid /data/attributes/account_id',
+  ])
   const wrong = { direction: 'sideways', to: '', source_ip: '1.2.3', gateway_id: 'x' }
   expect(problems(await ask(wrong))).toEqual([
     '422 not_in_list /data/attributes/direction',

@@ -6,9 +6,10 @@ import { toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
 import { recordingStore } from '../../src/audio/recording-store.ts'
 import { wavHeader } from '../../src/audio/wav.ts'
+import { openPostgres } from '../../src/db/connect.ts'
 import { accounts, phoneCalls, recordings } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
-import { createTestPlatform } from '../support/platform.ts'
+import { createTestPlatform, platformOn } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
 import { credentialsOf } from '../support/twilio.ts'
 
@@ -261,7 +262,32 @@ describe('the wire', () => {
       code: 20001,
       message: 'Parameters must be sent as application/x-www-form-urlencoded',
     })
-    expect((await order({ Twiml: 'x'.repeat(300_000) })).status).toBe(413)
+    // What is left of the body is not read, so the connection must not be kept for another request.
+    const large = await order({ Twiml: 'x'.repeat(300_000) })
+    expect([large.status, large.headers.get('connection')]).toEqual([413, 'close'])
+  })
+
+  test('while the database is away it is not our mistake', async () => {
+    const gone = createApp(platformOn(openPostgres('postgres://127.0.0.1:1/none'), platform.env)).publicApp
+    const { sid, token } = credentialsOf(platform, tenant)
+    const authorization = `Basic ${Buffer.from(`${sid}:${token}`).toString('base64')}`
+    const answer = await gone.request(`http://api.localhost/2010-04-01${account()}.json`, {
+      headers: { authorization },
+    })
+    expect(await answer.json()).toMatchObject({ code: 20503, status: 503 })
+    expect(answer.status).toBe(503)
+  })
+
+  test('a number is found by a part of it, with * for any digit', async () => {
+    const found = async (number: string) => {
+      const query = new URLSearchParams({ PhoneNumber: number })
+      const { json } = await send(`${account()}/IncomingPhoneNumbers.json?${query}`)
+      return json.incoming_phone_numbers.length
+    }
+    for (const number of [from, '+1917', '917', '5559876', '(917) 555-9876', '+1917***9876', '9*7'])
+      expect([number, await found(number)]).toEqual([number, 1])
+    for (const number of ['+917', '918', '9%6', '_', 'x', '+', '1'.repeat(21)])
+      expect([number, await found(number)]).toEqual([number, 0])
   })
 
   test('whatever is sent, it is never a 500', async () => {
