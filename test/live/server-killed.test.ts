@@ -76,7 +76,7 @@ test('50 calls in a Gather: keys pressed while it is away and after it is back a
 }, 120_000)
 
 test.each<['killed' | 'stopped', NodeJS.Signals, number]>([
-  ['stopped', 'SIGTERM', 9],
+  ['stopped', 'SIGTERM', 14],
   ['killed', 'SIGKILL', 25],
 ])(
   '20 calls wait for their webhook when it is %s (%s): it is asked again within %i s',
