@@ -1,10 +1,11 @@
-import { Hono, type MiddlewareHandler } from 'hono'
+import { Hono } from 'hono'
 import { carrierApi } from './carrier-api/index.ts'
 import { docs } from './docs/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
 import { apiHost } from './json-api/api-host.ts'
 import { metrics, operations } from './operations/index.ts'
 import { fetchLog, requestLog } from './operations/requests.ts'
+import { readTooLarge } from './operations/too-large.ts'
 import { operatorApi } from './operator-api/index.ts'
 import type { Platform } from './platform.ts'
 import { twilioApi } from './twilio-api/index.ts'
@@ -17,7 +18,7 @@ export function createApp(platform: Platform): { publicApp: Hono; switchApp: Hon
 function createPublicApp(platform: Platform): Hono {
   const app = new Hono()
   app.use(requestLog(platform.log))
-  app.use(endTooLarge)
+  app.use(readTooLarge)
   const apis = apiHost(platform.env.API_SUBDOMAIN)
   app.use('/carrier/*', apis)
   app.use('/operator/*', apis)
@@ -33,15 +34,8 @@ function createPublicApp(platform: Platform): Hono {
 function createSwitchApp(platform: Platform): Hono {
   const app = new Hono()
   app.use(fetchLog(platform.log))
-  app.use(endTooLarge)
+  app.use(readTooLarge)
   app.route('/freeswitch', freeswitch(platform))
   app.route('/', metrics(platform))
   return app
-}
-
-// The rest of a body that was refused for its size is not read: the connection is of no more use, and whoever keeps it
-// for the next request would see that one reset.
-const endTooLarge: MiddlewareHandler = async (c, next) => {
-  await next()
-  if (c.res.status === 413) c.header('Connection', 'close')
 }
