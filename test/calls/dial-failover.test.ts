@@ -71,11 +71,13 @@ async function arrive(path: keyof typeof documents) {
       }),
     ),
   )
-  const [call] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
-  return { id: call?.id ?? '', channelUuid, rung }
+  const [found] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
+  const call = { id: found?.id ?? '', channelUuid }
+  // On a busy machine the webhook may be late: then the call waits for it.
+  return { ...call, rung: rung.length > 0 ? rung : await comeBack(call, '', '1.start') }
 }
 
-const comeBack = (call: { id: string; channelUuid: string }, disposition: string) =>
+const comeBack = (call: { id: string; channelUuid: string }, disposition: string, at = '1.0') =>
   bridged(
     post(
       app,
@@ -83,7 +85,7 @@ const comeBack = (call: { id: string; channelUuid: string }, disposition: string
       capturedFetch('dialplan-after-dial-busy', {
         ...{ 'Unique-ID': call.channelUuid, 'Hunt-Destination-Number': call.id },
         ...{
-          variable_twiml_at: '1.0',
+          variable_twiml_at: at,
           variable_originate_disposition: disposition,
           variable_bridge_uuid: null,
         },
