@@ -6,7 +6,8 @@ import { createApp } from '../../src/app.ts'
 import { hearChannel } from '../../src/calls/events.ts'
 import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
-import { actionsOf, capturedCdr, capturedFetch, post } from '../support/fetches.ts'
+import { playSwitch } from '../support/arrivals.ts'
+import { capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
 import { startWebhooks } from '../support/webhooks.ts'
@@ -17,7 +18,7 @@ let platform: Platform
 let app: Hono
 let tenant: Tenant
 let webhooks: Awaited<ReturnType<typeof startWebhooks>>
-let channels = 0
+let switched: ReturnType<typeof playSwitch>
 
 const documents = {
   '/record': '<Response><Record action="/recorded" method="GET" playBeep="false"/><Hangup/></Response>',
@@ -30,6 +31,7 @@ const documents = {
 beforeAll(async () => {
   platform = await createTestPlatform()
   app = createApp(platform).switchApp
+  switched = playSwitch(platform, app)
   webhooks = await startWebhooks(documents)
   tenant = await createTenant(platform)
   await createTrunk(platform, tenant, { outboundHost: 'pbx.example.com' })
@@ -41,23 +43,10 @@ afterAll(async () => {
   await platform.database.close()
 })
 
-async function arrive(path: keyof typeof documents) {
-  const channelUuid = `00000000-0000-4000-8000-${String(++channels).padStart(12, '0')}`
-  const body = capturedFetch('dialplan-inbound-source-ip', {
-    'Unique-ID': channelUuid,
-    'Hunt-Destination-Number': `1415555111${Object.keys(documents).indexOf(path)}`,
-  })
-  const actions = actionsOf(await (await post(app, '/freeswitch/xml', body)).text())
-  const [call] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
-  if (call === undefined) throw new Error('The call was not let in.')
-  return { id: call.id, channelUuid, actions }
-}
-
-async function hangUp(channelUuid: string, variables: Record<string, string>) {
-  const record = JSON.parse(capturedCdr('cdr-inbound-gather'))
-  Object.assign(record.variables, { uuid: channelUuid, ...variables })
-  expect((await post(app, '/freeswitch/cdr', JSON.stringify(record), 'application/json')).status).toBe(200)
-}
+const arrive = async (path: keyof typeof documents) =>
+  (await switched.arrive(`1415555111${Object.keys(documents).indexOf(path)}`)).call
+const hangUp = async (channelUuid: string, variables: Record<string, string>) =>
+  expect((await switched.cdr(channelUuid, variables)).status).toBe(200)
 
 /** As if FreeSWITCH had uploaded so many seconds. */
 const record = ({ id }: { id: string }, duration: number) =>

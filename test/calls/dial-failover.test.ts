@@ -1,21 +1,19 @@
 import { asc, eq } from 'drizzle-orm'
-import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { hearChannel } from '../../src/calls/events.ts'
 import { accounts, phoneCalls } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
+import { type PlayedCall, playSwitch } from '../support/arrivals.ts'
 import { eventually } from '../support/eventually.ts'
-import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
 import { startWebhooks } from '../support/webhooks.ts'
 
 let platform: Platform
-let app: Hono
 let tenant: Tenant
 let webhooks: Awaited<ReturnType<typeof startWebhooks>>
-let channels = 0
+let switched: ReturnType<typeof playSwitch>
 
 const documents = {
   '/one': '<Response><Dial action="/over">+14155550001</Dial></Response>',
@@ -27,7 +25,7 @@ const documents = {
 
 beforeAll(async () => {
   platform = await createTestPlatform()
-  app = createApp(platform).switchApp
+  switched = playSwitch(platform, createApp(platform).switchApp)
   webhooks = await startWebhooks(documents)
   tenant = await createTenant(platform)
   const { db } = platform
@@ -54,44 +52,17 @@ afterAll(async () => {
   await platform.database.close()
 })
 
-const bridged = async (response: Response | Promise<Response>) => {
-  const bridge = actionsOf(await (await response).text()).find((action) => action.startsWith('bridge ')) ?? ''
+const bridged = (actions: string[]) => {
+  const bridge = actions.find((action) => action.startsWith('bridge ')) ?? ''
   return [...bridge.matchAll(/sip:(\d+)@(\w+)\.example\.com/g)].map(([, number, host]) => `${number} ${host}`)
 }
 
 async function arrive(path: keyof typeof documents) {
-  const channelUuid = `00000000-0000-4000-8000-${String(++channels).padStart(12, '0')}`
-  const rung = await bridged(
-    post(
-      app,
-      '/freeswitch/xml',
-      capturedFetch('dialplan-inbound-source-ip', {
-        'Unique-ID': channelUuid,
-        'Hunt-Destination-Number': `1212555000${Object.keys(documents).indexOf(path)}`,
-      }),
-    ),
-  )
-  const [found] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
-  const call = { id: found?.id ?? '', channelUuid }
-  // On a busy machine the webhook may be late: then the call waits for it.
-  return { ...call, rung: rung.length > 0 ? rung : await comeBack(call, '', '1.start') }
+  const { call, actions } = await switched.arrive(`1212555000${Object.keys(documents).indexOf(path)}`)
+  return { ...call, rung: bridged(actions) }
 }
-
-const comeBack = (call: { id: string; channelUuid: string }, disposition: string, at = '1.0') =>
-  bridged(
-    post(
-      app,
-      '/freeswitch/xml',
-      capturedFetch('dialplan-after-dial-busy', {
-        ...{ 'Unique-ID': call.channelUuid, 'Hunt-Destination-Number': call.id },
-        ...{
-          variable_twiml_at: at,
-          variable_originate_disposition: disposition,
-          variable_bridge_uuid: null,
-        },
-      }),
-    ),
-  )
+const comeBack = async (call: PlayedCall, disposition: string) =>
+  bridged(await switched.comeBack(call, '1.0', disposition))
 
 const legsOf = ({ id }: { id: string }) =>
   platform.db.select().from(phoneCalls).where(eq(phoneCalls.parentCallId, id)).orderBy(asc(phoneCalls.seq))

@@ -7,8 +7,9 @@ import { hearChannel } from '../../src/calls/events.ts'
 import { expectedChannels } from '../../src/calls/sweep-queries.ts'
 import { accounts, phoneCalls, rates, statusCallbacks } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
+import { type PlayedCall, playSwitch } from '../support/arrivals.ts'
 import { eventually } from '../support/eventually.ts'
-import { actionsOf, capturedCdr, capturedFetch, post } from '../support/fetches.ts'
+import { capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
 import { startWebhooks } from '../support/webhooks.ts'
@@ -19,7 +20,7 @@ let platform: Platform
 let app: Hono
 let tenant: Tenant
 let webhooks: Awaited<ReturnType<typeof startWebhooks>>
-let channels = 0
+let switched: ReturnType<typeof playSwitch>
 
 const noun = (number: string, callback = true) =>
   `<Number${callback ? ' statusCallback="/leg" statusCallbackEvent="initiated ringing answered completed"' : ''}>${number}</Number>`
@@ -32,6 +33,7 @@ const documents = {
 beforeAll(async () => {
   platform = await createTestPlatform()
   app = createApp(platform).switchApp
+  switched = playSwitch(platform, app)
   webhooks = await startWebhooks(documents)
   tenant = await createTenant(platform)
   await createTrunk(platform, tenant, { outboundHost: 'pbx.example.com', maxChannels: 5 })
@@ -44,36 +46,10 @@ afterAll(async () => {
   await platform.database.close()
 })
 
-const freshUuid = () => `00000000-0000-4000-8000-${String(++channels).padStart(12, '0')}`
-
-async function arrive(number: string) {
-  const channelUuid = freshUuid()
-  const body = capturedFetch('dialplan-inbound-source-ip', {
-    'Unique-ID': channelUuid,
-    'Hunt-Destination-Number': number,
-  })
-  const actions = actionsOf(await (await post(app, '/freeswitch/xml', body)).text())
-  const [call] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
-  if (call === undefined) throw new Error('The call was not let in.')
-  return { call, actions }
-}
-
-async function comeBack(call: { id: string; channelUuid: string | null }, at: string, disposition: string) {
-  const body = capturedFetch('dialplan-after-dial-busy', {
-    'Unique-ID': call.channelUuid,
-    'Hunt-Destination-Number': call.id,
-    variable_twiml_at: at,
-    variable_originate_disposition: disposition,
-    variable_bridge_uuid: null,
-  })
-  return actionsOf(await (await post(app, '/freeswitch/xml', body)).text())
-}
-
-const cdr = (channelUuid: string, changes: Record<string, string> = {}) => {
-  const record = JSON.parse(capturedCdr('cdr-inbound-gather'))
-  Object.assign(record.variables, { uuid: channelUuid, ...changes })
-  return post(app, '/freeswitch/cdr', JSON.stringify(record), 'application/json')
-}
+const arrive = (number: string) => switched.arrive(number)
+const comeBack = (call: PlayedCall, at: string, disposition: string) =>
+  switched.comeBack(call, at, disposition)
+const cdr = (channelUuid: string, changes: Record<string, string> = {}) => switched.cdr(channelUuid, changes)
 const legsOf = (id: string) =>
   platform.db.select().from(phoneCalls).where(eq(phoneCalls.parentCallId, id)).orderBy(asc(phoneCalls.seq))
 const told = async (id: string) => {
@@ -114,7 +90,7 @@ test('the end of a call is charged in the transaction that ends it', async () =>
   })
   await createTrunk(platform, billed, { sourceIps: ['127.0.0.77'] })
   await assignNumber(platform, billed, '14155553333', { voiceUrl: webhooks.url('/hangup') })
-  const channelUuid = freshUuid()
+  const channelUuid = switched.freshUuid()
   const body = capturedFetch('dialplan-inbound-source-ip', {
     ...{ 'Unique-ID': channelUuid, 'Hunt-Destination-Number': '14155553333' },
     variable_sip_network_ip: '127.0.0.77',
@@ -199,5 +175,7 @@ test('a channel that comes to life after its call is over is hung up', async () 
   expect(await hearChannel(platform, event)).toEqual({ hangUp: null })
   await cdr(call.channelUuid ?? '')
   expect(await hearChannel(platform, event)).toEqual({ hangUp: call.channelUuid })
-  expect(await hearChannel(platform, { ...event, channelUuid: freshUuid() })).toEqual({ hangUp: null })
+  expect(await hearChannel(platform, { ...event, channelUuid: switched.freshUuid() })).toEqual({
+    hangUp: null,
+  })
 })
