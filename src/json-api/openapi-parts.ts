@@ -127,6 +127,7 @@ const meanings: Record<number, string> = {
   406: 'No acceptable media type.',
   409: 'The type or id of the document is another.',
   412: 'Changed meanwhile.',
+  413: 'The document is too large.',
   415: 'Unsupported media type.',
   422: 'Rules are broken: all of them, each with its pointer.',
 }

@@ -69,7 +69,7 @@ function operationsOf({ security }: DescribedApi, resource: Description) {
   })
   const view = viewParameters(resource)
   const one = { data: { $ref: `#/components/schemas/${type}` } }
-  const saved = { ...failures(400, 401, 403, 404, 409, 412, 415, 422) }
+  const saved = { ...failures(400, 401, 403, 404, 406, 409, 412, 413, 415, 422) }
   return {
     list: operation('list', {
       description,
