@@ -21,5 +21,12 @@ function isPublicName(name: string): boolean {
   return labels.length > 1 && !reserved.has(last) && !/^(\d+|0x[0-9a-f]*)$/.test(last)
 }
 
-// What names inside a network end in: RFC 6761, RFC 6762, RFC 8375 (home.arpa), ICANN's .internal, and custom.
-const reserved = new Set(['localhost', 'local', 'internal', 'arpa', 'lan', 'intranet'])
+// What names inside a network end in: RFC 6761, RFC 6762, RFC 8375 (home.arpa), ICANN's .internal, those that ICANN never
+// delegates since networks use them (home, corp, mail), and custom. A nameserver of the network answers them, some
+// (kubernetes.default.svc) by the search list of the switch.
+const reserved = new Set(
+  (
+    'localhost localdomain localdomain4 localdomain6 local internal arpa lan intranet ' +
+    'home corp mail private test svc'
+  ).split(' '),
+)

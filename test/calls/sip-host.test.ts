@@ -43,6 +43,13 @@ const inside = [
     'x.home.arpa',
     'nas.lan',
   ],
+  ...[
+    'localhost.localdomain',
+    'localhost4.localdomain4:5060',
+    'LOCALHOST6.localdomain6',
+    'kubernetes.default.svc',
+  ],
+  ...['pbx.corp', 'gateway.home', 'mx.mail', 'db.private', 'pbx.test'],
   ...['0x7f.1', '0x7f000001', 'a.0x7f', '1.0x'],
 ]
 const outside = [
