@@ -91,9 +91,12 @@ export function collectDigits(gather: {
   )
 }
 
-/** Records the caller to one of our own URLs until silence, a key, or the most seconds (freeswitch.md 5.4). */
-export const record = (url: string, maxSeconds: number, silenceSeconds: number): Action =>
-  action('record', `http_cache://${ownUrl(url)} ${integer(maxSeconds)} 200 ${integer(silenceSeconds)}`)
+/** Records the caller to one of our own URLs until a key, the most seconds, or so many of silence (freeswitch.md 5.4);
+ * 0 of them: silence does not end it, since FreeSWITCH takes no threshold for that and 0 for three seconds. */
+export function record(url: string, maxSeconds: number, silenceSeconds: number): Action {
+  const silence = silenceSeconds === 0 ? '' : ` 200 ${integer(silenceSeconds)}`
+  return action('record', `http_cache://${ownUrl(url)} ${integer(maxSeconds)}${silence}`)
+}
 
 /** Records the whole call from here on to one of our own URLs. */
 export const recordSession = (url: string): Action => action('record_session', `http_cache://${ownUrl(url)}`)

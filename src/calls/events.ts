@@ -3,16 +3,18 @@ import type { Platform } from '../platform.ts'
 import { isOver } from './call.ts'
 import { toProgress } from './finish.ts'
 import { advance, type Progress } from './progress.ts'
+import { recordingStarted } from './recordings.ts'
 
 /** What became of an event: whether its channel is to be hung up, since its call was over before. */
 export type Heard = { hangUp: string | null }
 
 /** Takes what a switch tells of a channel into its call (freeswitch.md 7). Events may come late, twice, out of order or
  * never: each tells what the earlier ones told, and the CDR says it all again. */
-export async function hearChannel({ db }: Platform, event: SwitchEvent): Promise<Heard> {
+export async function hearChannel(platform: Platform, event: SwitchEvent): Promise<Heard> {
+  if (event.kind === 'recording-started') await recordingStarted(platform, event)
   const progress = progressBy(event)
   if (progress === null || !('channelUuid' in event)) return { hangUp: null }
-  const call = await advance(db, event, progress)
+  const call = await advance(platform.db, event, progress)
   const late = call !== null && isOver(call.status) && event.kind !== 'channel-ended'
   return { hangUp: late ? event.channelUuid : null }
 }

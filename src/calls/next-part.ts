@@ -28,6 +28,7 @@ export type Returning = {
   outcome: {
     at: string | null
     digits: string | null
+    finishedOnKey: string | null
     terminator: string | null
     disposition: string | null
     joinedUuid: string | null
@@ -138,7 +139,7 @@ export async function outcomeOf(
 ): Promise<Outcome> {
   switch (verb.verb) {
     case 'Gather':
-      return outcome.digits === null ? {} : { digits: outcome.digits }
+      return { digits: outcome.digits ?? '', finishedOnKey: outcome.finishedOnKey ?? '' }
     case 'Dial':
       return { dial: await dialEnd(platform, call, verb, outcome) }
     case 'Record':

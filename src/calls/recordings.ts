@@ -6,7 +6,7 @@ import type { Db } from '../db/connect.ts'
 import { recordings } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
 import { randomToken } from '../secrets.ts'
-import type { RecordingOrder } from '../twiml/recording.ts'
+import type { RecordingEvent, RecordingOrder } from '../twiml/recording.ts'
 import type { Recorded } from '../twiml/rules.ts'
 import { rfc2822 } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
@@ -37,6 +37,27 @@ export async function beginRecording(
   return `${platform.env.SWITCH_URL}/freeswitch/recordings/${uploadKey}.wav`
 }
 
+/** Notes that a recording has begun, and reports it where that is asked for: once, since the switch may say it twice. Where
+ * it says it late or never, the file does. */
+export async function recordingStarted(
+  { db, env }: Platform,
+  { path, at }: { path: string; at: Date },
+): Promise<void> {
+  const [, uploadKey] = /\/freeswitch\/recordings\/([A-Za-z0-9]+)\.wav$/.exec(path) ?? []
+  if (uploadKey === undefined) return
+  await db.transaction(async (tx) => {
+    const waiting = and(eq(recordings.uploadKey, uploadKey), eq(recordings.status, 'in-progress'))
+    const [recording] = await tx.select().from(recordings).where(waiting).for('update')
+    if (recording === undefined) return
+    const callbackEvents = recording.callbackEvents.filter((event) => event !== 'in-progress')
+    await tx
+      .update(recordings)
+      .set({ startedAt: at, callbackEvents, updatedAt: new Date() })
+      .where(eq(recordings.id, recording.id))
+    await report(tx, { ...recording, startedAt: at }, 'in-progress', env.PUBLIC_URL)
+  })
+}
+
 /** Keeps the file that FreeSWITCH uploads for a recording, and reports it; a word when there is no such recording, or its
  * file has come before, or is none. */
 export async function keepUpload(
@@ -65,6 +86,21 @@ async function settle(tx: Db, recording: Stored, kept: KeptRecording | { problem
     .update(recordings)
     .set({ ...file, status, duration: seconds, updatedAt: new Date() })
     .where(eq(recordings.id, recording.id))
+  const params = {
+    RecordingDuration: String(seconds),
+    ...('problem' in kept ? {} : { RecordingChannels: String(kept.channels) }),
+  }
+  await report(tx, recording, 'in-progress', base)
+  await report(tx, recording, status, base, params)
+}
+
+async function report(
+  tx: Db,
+  recording: Stored,
+  status: RecordingEvent,
+  base: string,
+  params: Record<string, string> = {},
+): Promise<void> {
   const { id, accountId, callId, callbackUrl: url, callbackMethod } = recording
   if (url === null || !recording.callbackEvents.includes(status)) return
   await enqueueCallback(tx, {
@@ -75,10 +111,10 @@ async function settle(tx: Db, recording: Stored, kept: KeptRecording | { problem
       RecordingSid: toSid('RE', id),
       RecordingUrl: recordingUrl(base, accountId, id),
       RecordingStatus: status,
-      RecordingDuration: String(seconds),
-      RecordingChannels: String('problem' in kept ? recording.channels : kept.channels),
+      RecordingChannels: String(recording.channels),
       RecordingStartTime: rfc2822(recording.startedAt),
       RecordingSource: recording.source,
+      ...params,
     },
   })
 }

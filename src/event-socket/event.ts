@@ -11,7 +11,7 @@ export type SwitchEvent =
   | { kind: 'channel-progress'; channelUuid: string; at: Date; earlyMedia: boolean }
   | { kind: 'channel-answered'; channelUuid: string; at: Date; ringingAt: Date | null }
   | ChannelEnded
-  | { kind: 'recording-stopped'; channelUuid: string; at: Date; path: string; seconds: number }
+  | { kind: 'recording-started'; channelUuid: string; at: Date; path: string }
 
 /** `gateway-challenged`: an address that is not its registrar's asked for its password. */
 export type GatewayNews = 'gateway-added' | 'gateway-deleted' | 'gateway-challenged'
@@ -59,7 +59,7 @@ export const eventNames = [
   'CHANNEL_PROGRESS_MEDIA',
   'CHANNEL_ANSWER',
   'CHANNEL_HANGUP_COMPLETE',
-  'RECORD_STOP',
+  'RECORD_START',
   'CUSTOM',
   'sofia::gateway_state',
   'sofia::gateway_add',
@@ -91,7 +91,7 @@ const readers: ReadonlyMap<string, (fields: Fields) => SwitchEvent | null> = new
       channel(fields, (base) => ({ kind: 'channel-answered', ...base, ringingAt: ringingTime(fields) })),
   ],
   ['CHANNEL_HANGUP_COMPLETE', (fields) => channel(fields, (base) => ended(fields, base))],
-  ['RECORD_STOP', (fields) => channel(fields, (base) => recording(fields, base))],
+  ['RECORD_START', (fields) => channel(fields, (base) => recording(fields, base))],
   ['sofia::gateway_state', gatewayState],
   ['sofia::gateway_add', (fields) => gateway(fields, 'gateway-added')],
   ['sofia::gateway_delete', (fields) => gateway(fields, 'gateway-deleted')],
@@ -154,8 +154,7 @@ function sipCode(fields: Fields): number | null {
 
 function recording(fields: Fields, base: { channelUuid: string; at: Date }): SwitchEvent | null {
   const path = text(fields, 'Record-File-Path')
-  const seconds = number(text(fields, 'variable_record_seconds')) ?? 0
-  return path === null ? null : { kind: 'recording-stopped', ...base, path, seconds }
+  return path === null ? null : { kind: 'recording-started', ...base, path }
 }
 
 function gateway(fields: Fields, kind: GatewayNews): SwitchEvent | null {

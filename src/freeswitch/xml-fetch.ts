@@ -40,6 +40,8 @@ export type Outcome = {
   /** `<step>.<index>` of the verb that left the document, as we set it. */
   at: string | null
   digits: string | null
+  /** Key that ended a Gather, or a Record. */
+  finishedOnKey: string | null
   terminator: string | null
   disposition: string | null
   /** Channel that a Dial joined. */
@@ -136,6 +138,7 @@ export function readOutcome(variable: (name: string) => string | null): Outcome 
   return {
     at: variable('twiml_at'),
     digits: variable('digits'),
+    finishedOnKey: variable('read_terminator_used'),
     terminator: variable('playback_terminator_used'),
     disposition: variable('originate_disposition'),
     joinedUuid: joinedUuid !== null && uuid.test(joinedUuid) ? joinedUuid : null,

@@ -149,7 +149,7 @@ function disconnected(watch: Watch, problem: string): void {
   tick(watch)
 }
 
-const channelKinds = ['channel-progress', 'channel-answered', 'channel-ended', 'recording-stopped']
+const channelKinds = ['channel-progress', 'channel-answered', 'channel-ended', 'recording-started']
 
 function takeIn(watch: Watch, event: SwitchEvent): void {
   if (!holds(watch)) return

@@ -51,9 +51,10 @@ export const gather: Rules<Gather> = {
     })
     return leave(place, [...resultVariables.map(unset), flushDigits(), collect])
   },
-  after({ action, actionOnEmptyResult }, { digits = '' }) {
+  // Both parameters are always there at Twilio, empty or not.
+  after({ action, actionOnEmptyResult }, { digits = '', finishedOnKey = '' }) {
     if (digits === '' && !actionOnEmptyResult) return goOn()
-    return { next: 'request', ...action, params: digits === '' ? {} : { Digits: digits } }
+    return { next: 'request', ...action, params: { Digits: digits, FinishedOnKey: finishedOnKey } }
   },
 }
 

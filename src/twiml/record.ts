@@ -18,7 +18,7 @@ export type Record = {
   verb: 'Record'
   line: number
   action: Webhook
-  /** Seconds of silence that end it. */
+  /** Seconds of silence that end it; 0: none does. */
   timeoutSeconds: number
   maxSeconds: number
   /** Any of these keys ends it; empty: none does. */
@@ -37,7 +37,7 @@ export const record: Rules<Record> = {
       verb: 'Record',
       line: element.line,
       action: actionOrDocument(reading, element),
-      timeoutSeconds: integer(reading, element, 'timeout', { least: 1, most: 14400, otherwise: 5 }),
+      timeoutSeconds: integer(reading, element, 'timeout', { least: 0, most: 14400, otherwise: 5 }),
       maxSeconds: integer(reading, element, 'maxLength', { least: 1, most: 14400, otherwise: 3600 }),
       finishOnKeys: readFinishOnKeys(reading, element),
       playBeep: flag(reading, element, 'playBeep', true),

@@ -28,8 +28,9 @@ export type Place = Facts & { index: number }
 /** What a verb did, as the channel variables and the calls' own records tell. Only the member of the verb that left is
  * looked at. */
 export type Outcome = {
-  /** Gather: channel variable `digits`. */
+  /** Gather: channel variable `digits`, and the key that ended it when one did. */
   digits?: string
+  finishedOnKey?: string
   dial?: {
     /** Channel variable `originate_disposition`. */
     disposition: string

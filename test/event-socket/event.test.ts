@@ -99,12 +99,11 @@ test('channel events', () => {
   })
   expect(
     read({
-      'Event-Name': 'RECORD_STOP',
+      'Event-Name': 'RECORD_START',
       ...stamp,
       'Record-File-Path': '/x.wav',
-      variable_record_seconds: '7',
     }),
-  ).toEqual({ kind: 'recording-stopped', channelUuid: uuid, at, path: '/x.wav', seconds: 7 })
+  ).toEqual({ kind: 'recording-started', channelUuid: uuid, at, path: '/x.wav' })
 })
 
 test.each([

@@ -1,7 +1,8 @@
-import { eq } from 'drizzle-orm'
+import { desc, eq } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
+import { hearChannel } from '../../src/calls/events.ts'
 import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
@@ -19,7 +20,8 @@ beforeAll(async () => {
   app = createApp(platform).switchApp
   webhooks = await startWebhooks({
     '/voice':
-      '<Response><Record action="/recorded" recordingStatusCallback="/told" trim="do-not-trim" playBeep="false"/></Response>',
+      '<Response><Record action="/recorded" recordingStatusCallback="/told" trim="do-not-trim" playBeep="false"' +
+      ' recordingStatusCallbackEvent="in-progress completed"/></Response>',
     '/recorded': '<Response><Hangup/></Response>',
   })
   const tenant = await createTenant(platform)
@@ -57,15 +59,17 @@ function tone(): Buffer {
   return Buffer.concat([header, samples])
 }
 
-test('a Record is uploaded by its unguessable URL, told to its callback and given to its action', async () => {
-  const actions = actionsOf(
-    await (await post(app, '/freeswitch/xml', capturedFetch('dialplan-inbound-source-ip'))).text(),
-  )
-  const url = actions.map((action) => /http_cache:\/\/(\S+)/.exec(action)?.[1]).find((found) => found)
-  const path = new URL(url ?? '').pathname
-  expect(path).toMatch(/^\/freeswitch\/recordings\/[A-Za-z0-9]{32}\.wav$/)
+/** A call that records: the file that FreeSWITCH is told to write. */
+async function recordingCall(channelUuid: string): Promise<string> {
+  const fetch = capturedFetch('dialplan-inbound-source-ip', { 'Unique-ID': channelUuid })
+  const actions = actionsOf(await (await post(app, '/freeswitch/xml', fetch)).text())
+  return actions.map((action) => /(http_cache:\S+)/.exec(action)?.[1]).find((found) => found) ?? ''
+}
+const put = (to: string, body: Buffer) => app.request(to, { method: 'PUT', body: new Uint8Array(body) })
 
-  const put = (to: string, body: Buffer) => app.request(to, { method: 'PUT', body: new Uint8Array(body) })
+test('a Record is uploaded by its unguessable URL, told to its callback and given to its action', async () => {
+  const path = new URL((await recordingCall(channel)).replace('http_cache://', '')).pathname
+  expect(path).toMatch(/^\/freeswitch\/recordings\/[A-Za-z0-9]{32}\.wav$/)
   expect((await put('/freeswitch/recordings/x.wav', tone())).status).toBe(404)
   expect((await put(`/freeswitch/recordings/${'a'.repeat(32)}.wav`, tone())).status).toBe(404)
   expect((await put(path, tone())).status).toBe(201)
@@ -74,6 +78,8 @@ test('a Record is uploaded by its unguessable URL, told to its callback and give
     { status: 'completed', duration: 2, channels: 1 },
   ])
   expect(await platform.db.select().from(statusCallbacks)).toMatchObject([
+    // The switch has not said that it began.
+    { params: { RecordingStatus: 'in-progress' } },
     {
       url: webhooks.url('/told'),
       params: { RecordingStatus: 'completed', RecordingDuration: '2', RecordingSource: 'RecordVerb' },
@@ -99,4 +105,34 @@ test('a Record is uploaded by its unguessable URL, told to its callback and give
       RecordingUrl: expect.stringMatching(/\/Recordings\/RE[0-9a-f]{32}$/),
     },
   })
+})
+
+test('that it begins is told once, when the switch says so', async () => {
+  const channelUuid = '00000000-0000-4000-8000-000000000001'
+  const path = await recordingCall(channelUuid)
+  const at = new Date('2026-11-27T10:00:00Z')
+  const started = { kind: 'recording-started' as const, channelUuid, path, at }
+  for (const event of [started, { ...started, at: new Date() }]) await hearChannel(platform, event)
+  for (const other of ['/x.wav', path.replace(/\w{32}/, 'a'.repeat(32)), path.replace('.wav', '.mp3')])
+    await hearChannel(platform, { ...started, path: other })
+  const [recording] = await platform.db.select().from(recordings).orderBy(desc(recordings.seq)).limit(1)
+  const told = () =>
+    platform.db
+      .select({ params: statusCallbacks.params })
+      .from(statusCallbacks)
+      .where(eq(statusCallbacks.orderKey, recording?.id ?? ''))
+      .orderBy(statusCallbacks.seq)
+  const { RecordingDuration, ...params } = (await told())[0]?.params ?? {}
+  expect(RecordingDuration).toBeUndefined()
+  expect(params).toMatchObject({
+    ...{ RecordingStatus: 'in-progress', RecordingChannels: '1', RecordingSource: 'RecordVerb' },
+    RecordingStartTime: 'Fri, 27 Nov 2026 10:00:00 +0000',
+  })
+  expect((await put(new URL(path.replace('http_cache://', '')).pathname, tone())).status).toBe(201)
+  // By now it is too late to say it.
+  await hearChannel(platform, started)
+  expect((await told()).map(({ params: { RecordingStatus } }) => RecordingStatus)).toEqual([
+    'in-progress',
+    'completed',
+  ])
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { after as followOf } from '../../src/twiml/verb.ts'
+import { after as followOf, type Outcome } from '../../src/twiml/verb.ts'
 import { actionsOf, base, callId, problemOf, segmentOf, twiml, verbsOf, warningsOf } from './compile.ts'
 
 const audio = (name: string) => `http://switch:3001/freeswitch/audio/${name}.wav`
@@ -151,30 +151,31 @@ describe('prompts', () => {
 
 describe('what comes after', () => {
   const verb = (attributes: Record<string, string>) => verbsOf(gathered(attributes))[0]
-  const next = (attributes: Record<string, string>, digits?: string) => {
+  const next = (attributes: Record<string, string>, outcome: Outcome = {}) => {
     const gather = verb(attributes)
     if (!gather) throw new Error('No verb.')
-    return followOf(gather, digits === undefined ? {} : { digits })
+    return followOf(gather, outcome)
   }
 
-  test('digits go to the action', () => {
-    expect(next({ action: '/menu', method: 'GET' }, '12*')).toEqual({
+  test('digits go to the action, and the key that ended them', () => {
+    expect(next({ action: '/menu', method: 'GET' }, { digits: '12*', finishedOnKey: '#' })).toEqual({
       next: 'request',
       url: 'https://app.example.com/menu',
       method: 'GET',
-      params: { Digits: '12*' },
+      params: { Digits: '12*', FinishedOnKey: '#' },
     })
-    expect(next({}, '1')).toEqual({ next: 'request', url: base, method: 'POST', params: { Digits: '1' } })
+    const params = { Digits: '1', FinishedOnKey: '' }
+    expect(next({}, { digits: '1' })).toEqual({ next: 'request', url: base, method: 'POST', params })
   })
 
-  test('no digits lead to the next verb, or to the action without Digits', () => {
-    expect(next({ action: '/menu' }, '')).toEqual({ next: 'continue' })
+  test('no digits lead to the next verb, or to the action with empty Digits', () => {
+    expect(next({ action: '/menu' }, { digits: '', finishedOnKey: '#' })).toEqual({ next: 'continue' })
     expect(next({ action: '/menu' })).toEqual({ next: 'continue' })
-    expect(next({ action: '/menu', actionOnEmptyResult: 'true' }, '')).toEqual({
+    expect(next({ action: '/menu', actionOnEmptyResult: 'true' }, { digits: '' })).toEqual({
       next: 'request',
       url: 'https://app.example.com/menu',
       method: 'POST',
-      params: {},
+      params: { Digits: '', FinishedOnKey: '' },
     })
   })
 })

@@ -35,6 +35,7 @@ describe('Record', () => {
       'maxLength="0" timeout="-1"',
       [beep, 'set playback_terminators=1234567890*#', `record ${file} 3600 200 5`],
     ],
+    ['timeout="0"', [beep, 'set playback_terminators=1234567890*#', `record ${file} 3600`]],
     ['maxLength="99999"', [beep, 'set playback_terminators=1234567890*#', `record ${file} 14400 200 5`]],
     ['transcribe="false"', [beep, 'set playback_terminators=1234567890*#', `record ${file} 3600 200 5`]],
   ])('%s', (attributes, actions) => {
