@@ -1,7 +1,7 @@
 import twilio from 'twilio'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sine, wav } from '../audio/sounds.ts'
-import { createProvider, type Line, openLine } from './support/line.ts'
+import { createProvider, expectAllSigned, type Line, openLine } from './support/line.ts'
 import { ackRefusal, cancel, final, pause } from './support/sip-script.ts'
 import { useWorld } from './support/world.ts'
 
@@ -12,6 +12,7 @@ type Response = InstanceType<typeof VoiceResponse>
 
 const world = useWorld()
 beforeAll(() => createProvider(world))
+afterAll(() => expectAllSigned(world))
 
 const halfSecond = { contentType: 'audio/wav', bytes: wav([sine(400, 8000, 0.5)], 8000) }
 
@@ -20,7 +21,7 @@ async function lineWith(write: (response: Response) => void): Promise<Line> {
   const response = new VoiceResponse()
   write(response)
   line.answers('voice', response)
-  line.answers('sound.wav', halfSecond)
+  line.answersFile('sound.wav', halfSecond)
   return line
 }
 

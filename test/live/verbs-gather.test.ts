@@ -1,7 +1,7 @@
 import twilio from 'twilio'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sine, wav } from '../audio/sounds.ts'
-import { type Caller, createProvider, type Line, openLine } from './support/line.ts'
+import { type Caller, createProvider, expectAllSigned, type Line, openLine } from './support/line.ts'
 import { until } from './support/programs.ts'
 import { useWorld } from './support/world.ts'
 
@@ -12,6 +12,7 @@ type Gather = NonNullable<Parameters<InstanceType<typeof VoiceResponse>['gather'
 
 const world = useWorld()
 beforeAll(() => createProvider(world))
+afterAll(() => expectAllSigned(world))
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const long =
@@ -47,20 +48,23 @@ async function press(line: Line, ...keys: string[]): Promise<Caller & { atMs: nu
   return { ...caller, atMs: Date.now() }
 }
 
-const quick: [title: string, gather: Gather, keys: string[], digits: string][] = [
-  ['numDigits ends it', { numDigits: 3 }, ['123'], '123'],
-  ['# ends it', {}, ['42#'], '42'],
-  ['any other finishOnKey ends it', { finishOnKey: '*' }, ['4#7*'], '4#7'],
-  ['a digit may be the finishOnKey', { finishOnKey: '0' }, ['120'], '12'],
-  ['keys that come slowly are one entry', { numDigits: 2, timeout: 3 }, ['1', '2'], '12'],
+const quick: [title: string, gather: Gather, keys: string[], digits: string, finishedOnKey: string][] = [
+  ['numDigits ends it', { numDigits: 3 }, ['123'], '123', ''],
+  ['# ends it', {}, ['42#'], '42', '#'],
+  ['any other finishOnKey ends it', { finishOnKey: '*' }, ['4#7*'], '4#7', '*'],
+  ['a digit may be the finishOnKey', { finishOnKey: '0' }, ['120'], '12', '0'],
+  ['keys that come slowly are one entry', { numDigits: 2, timeout: 3 }, ['1', '2'], '12', ''],
 ]
 
-test.concurrent.each(quick)('%s', async (_title, gather, keys, digits) => {
+test.concurrent.each(quick)('%s', async (_title, gather, keys, digits, finishedOnKey) => {
   const line = await lineWith(gather)
   const { sipp, atMs } = await press(line, ...keys)
   const request = await line.isAsked('pressed')
   expect(request.atMs - atMs).toBeLessThan(1500)
-  expect(request.params).toMatchObject({ Digits: digits, CallStatus: 'in-progress', Direction: 'inbound' })
+  expect(request.params).toMatchObject({
+    ...{ Digits: digits, FinishedOnKey: finishedOnKey },
+    ...{ CallStatus: 'in-progress', Direction: 'inbound' },
+  })
   expect(await sipp.result()).toBe(0)
   expect(line.asked('next')).toEqual([])
 })
@@ -80,13 +84,16 @@ test.concurrent('a key stops the prompt at once', async () => {
   const caller = await line.call()
   await caller.answered()
   await until('the prompt is heard', () => (caller.ear.heardMs() > 300 ? true : undefined))
+  const pressedAt = Date.now()
   await caller.ear.press('5')
   const at = Date.now()
   const request = await line.isAsked('pressed')
   expect(request.params.Digits).toBe('5')
   expect(request.atMs - at).toBeLessThan(1000)
   expect(await caller.sipp.result()).toBe(0)
-  // The whole of it takes about nine seconds.
+  // The whole of it takes about nine seconds; a key is down for a tenth of one.
+  const loud = caller.ear.packets.filter(({ loudness }) => loudness > 200)
+  expect((loud.at(-1)?.atMs ?? 0) - pressedAt).toBeLessThan(500)
   expect(caller.ear.heardMs()).toBeLessThan(2500)
 })
 
@@ -109,7 +116,7 @@ test.concurrent('actionOnEmptyResult asks the action all the same, and by GET wh
   const { sipp } = await line.call()
   const request = await line.isAsked('pressed')
   expect(request.method).toBe('GET')
-  expect(request.params.Digits ?? '').toBe('')
+  expect(request.params).toMatchObject({ Digits: '', FinishedOnKey: '' })
   expect(await sipp.result()).toBe(0)
   expect(line.asked('next')).toEqual([])
 })
@@ -141,7 +148,7 @@ test.concurrent('Say, Play and Pause inside it are heard in their order', async 
     gather.pause({ length: 2 })
     gather.play({ loop: 2 }, 'beep')
   })
-  line.answers('beep', { contentType: 'audio/wav', bytes: wav([sine(400, 8000, 0.5)], 8000) })
+  line.answersFile('beep', { contentType: 'audio/wav', bytes: wav([sine(400, 8000, 0.5)], 8000) })
   const { ear, sipp } = await line.call()
   await line.isAsked('next')
   expect(await sipp.result()).toBe(0)
@@ -151,4 +158,14 @@ test.concurrent('Say, Play and Pause inside it are heard in their order', async 
   const gaps = loud.slice(1).map((at, index) => at - (loud[index] ?? 0))
   expect(Math.max(...gaps)).toBeGreaterThan(1800)
   expect(Math.max(...gaps)).toBeLessThan(2500)
+})
+
+test.concurrent('without an action the document itself is asked again, with the digits', async () => {
+  const line = await openLine(world)
+  const response = new VoiceResponse()
+  response.gather({ numDigits: 1 })
+  line.answers('voice', ({ params }) => (params.Digits === undefined ? `${response}` : '<Response/>'))
+  const { sipp } = await press(line, '7')
+  expect((await line.isAsked('voice', 2)).params).toMatchObject({ Digits: '7' })
+  expect(await sipp.result()).toBe(0)
 })

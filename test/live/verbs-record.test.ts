@@ -1,7 +1,15 @@
 import twilio from 'twilio'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { decodeAudio } from '../../src/audio/decode.ts'
 import { readWav } from '../audio/sounds.ts'
-import { type Caller, createProvider, hangsUpAfter, type Line, openLine } from './support/line.ts'
+import {
+  type Caller,
+  createProvider,
+  expectAllSigned,
+  hangsUpAfter,
+  type Line,
+  openLine,
+} from './support/line.ts'
 import { until } from './support/programs.ts'
 import { useWorld } from './support/world.ts'
 
@@ -10,6 +18,7 @@ type RecordVerb = NonNullable<Parameters<InstanceType<typeof VoiceResponse>['rec
 
 const world = useWorld()
 beforeAll(() => createProvider(world))
+afterAll(() => expectAllSigned(world))
 
 /** A line whose document is a Record and, when there was only silence, a way to `next`. */
 async function lineWith(record: RecordVerb): Promise<Line> {
@@ -42,9 +51,20 @@ async function listen(recordingUrl: string) {
   const wav = await load(`${recordingUrl}.wav`)
   expect(wav.type).toBe('audio/x-wav')
   expect(await load(recordingUrl)).toEqual(wav)
-  expect((await load(`${recordingUrl}.mp3`)).type).toBe('audio/mpeg')
+  const mp3 = await load(`${recordingUrl}.mp3`)
+  expect(mp3.type).toBe('audio/mpeg')
   const { rate, samples } = readWav(wav.bytes)
+  // Its frames are of 72 ms, and one or two of them are the encoder's own.
+  const more = (await lengthOf(mp3.bytes)) - samples.length / rate
+  expect(more).toBeGreaterThanOrEqual(-0.01)
+  expect(more).toBeLessThan(0.25)
   return { seconds: samples.length / rate, loudest: Math.max(...samples.map(Math.abs)) }
+}
+
+async function lengthOf(mp3: Buffer): Promise<number> {
+  let seconds = 0
+  for await (const { rate, samples } of decodeAudio(mp3) ?? []) seconds += samples.length / rate
+  return seconds
 }
 
 const ended: [
@@ -64,11 +84,21 @@ const ended: [
     undefined,
     [3.3, 5],
   ],
+  [
+    'silence does not end it when timeout is 0',
+    { timeout: 0, trim: 'do-not-trim' },
+    async ({ ear }) => {
+      await ear.hush(4000)
+      await ear.press('*')
+    },
+    '*',
+    [5.8, 7.5],
+  ],
   ['its longest time ends it', { maxLength: 1, timeout: 10 }, () => {}, undefined, [0.3, 1.1]],
 ]
 
 test.concurrent.each(ended)('%s', async (_title, record, after, digits, [least, most]) => {
-  const line = await lineWith(record)
+  const line = await lineWith({ recordingStatusCallbackEvent: ['in-progress', 'completed'], ...record })
   const caller = await speak(line, 2000)
   await after(caller)
   const { params } = await line.isAsked('taken')
@@ -81,7 +111,10 @@ test.concurrent.each(ended)('%s', async (_title, record, after, digits, [least, 
   expect(Math.abs(Number(params.RecordingDuration) - heard.seconds)).toBeLessThan(1)
   expect(await caller.sipp.result()).toBe(0)
 
-  const told = await line.isAsked('told')
+  const [begun, told] = [await line.isAsked('told'), await line.isAsked('told', 2)]
+  expect(begun.params).toMatchObject({
+    ...{ RecordingStatus: 'in-progress', RecordingSid: params.RecordingSid, RecordingSource: 'RecordVerb' },
+  })
   expect(told.params).toMatchObject({
     ...{ RecordingSid: params.RecordingSid, RecordingUrl: params.RecordingUrl, CallSid: params.CallSid },
     ...{ RecordingStatus: 'completed', RecordingSource: 'RecordVerb', RecordingChannels: '1' },
@@ -91,14 +124,16 @@ test.concurrent.each(ended)('%s', async (_title, record, after, digits, [least, 
 })
 
 test.concurrent('a caller who hangs up leaves the recording, and its action is asked', async () => {
-  const line = await lineWith({})
+  const line = await lineWith({ recordingStatusCallbackEvent: ['in-progress', 'completed'] })
   const { sipp } = await speak(line, 2000, hangsUpAfter(2800))
   expect(await sipp.result()).toBe(0)
-  const { params } = await line.isAsked('taken')
+  const { params, atMs } = await line.isAsked('taken')
+  // That it began was told while it went on.
+  expect(atMs - (await line.isAsked('told')).atMs).toBeGreaterThan(1000)
   expect(params).toMatchObject({ Digits: 'hangup', CallStatus: 'completed' })
   const { seconds } = await listen(params.RecordingUrl ?? '')
   expect(seconds).toBeGreaterThan(1.8)
-  expect((await line.isAsked('told')).params).toMatchObject({ RecordingStatus: 'completed' })
+  expect((await line.isAsked('told', 2)).params).toMatchObject({ RecordingStatus: 'completed' })
   await line.ended('completed')
   expect(line.asked('taken')).toHaveLength(1)
   expect(line.asked('next')).toEqual([])

@@ -16,6 +16,8 @@ export type Line = {
   client: Twilio
   /** Sets what a path of its own answers; `voice` is what a new call asks. Relative URLs lead to the others. */
   answers(path: string, answer: Answer | { toString(): string }): void
+  /** Sets what a path answers that is no webhook but a file to play; none: 404. */
+  answersFile(path: string, answer?: Answer): void
   url(path: string): string
   /** The requests to a path of its own so far; each must bear the signature that Twilio's own package accepts. */
   asked(path: string): WebhookRequest[]
@@ -38,7 +40,17 @@ export const createProvider = ({ carrier }: World, settings: object = {}) =>
     ...{ inbound_source_ips: [callerAddress], ...settings },
   })
 
+/** Holds every request that a line's webhooks got so far to the signature that Twilio's own package accepts. Files are
+ * asked for without one. */
+export function expectAllSigned({ webhook }: World): void {
+  const requests = webhook.requests().filter(({ path }) => !files.has(path))
+  expect(requests.length).toBeGreaterThan(0)
+  for (const request of requests) expectSigned(tokens.get(request.path.split('/')[1] ?? '') ?? '', request)
+}
+
 let lines = 0
+const tokens = new Map<string, string>()
+const files = new Set<string>()
 
 /** Opens a line; each has a number, an account and paths of its own, so that many can be called at once. */
 export async function openLine(world: World, settings: object = {}): Promise<Line> {
@@ -51,6 +63,7 @@ export async function openLine(world: World, settings: object = {}): Promise<Lin
     ...settings,
   })
   const [sid, token] = [String(account.attributes.sid), String(account.attributes.auth_token)]
+  tokens.set(folder.slice(1), token)
   const client = twilio(sid, token)
   client.api.baseUrl = server.publicUrl
   const asked = (path: string) => {
@@ -62,6 +75,10 @@ export async function openLine(world: World, settings: object = {}): Promise<Lin
     ...{ account, incoming, client, url, asked },
     answers: (path, answer) =>
       webhook.answer(`${folder}/${path}`, isAnswer(answer) ? answer : String(answer)),
+    answersFile: (path, answer) => {
+      files.add(`${folder}/${path}`)
+      if (answer !== undefined) webhook.answer(`${folder}/${path}`, answer)
+    },
     isAsked: (path, nth = 1, withinMs = 20_000) =>
       until(`${path} is asked`, () => asked(path)[nth - 1], withinMs),
     call: (script) => startCaller(world, number, script),

@@ -15,7 +15,7 @@ export type WebhookRequest = {
 }
 
 /** What a webhook answers: TwiML, a file, or something made from the request. */
-export type Answer = string | File | ((request: WebhookRequest) => string | Promise<string>)
+export type Answer = string | File | ((request: WebhookRequest) => string | Promise<string | File>)
 /** A file of another media type. */
 export type File = { contentType: string; bytes: Buffer }
 
@@ -24,8 +24,8 @@ export type WebhookServer = {
   url(path: string): string
   /** Sets the answer of a path. */
   answer(path: string, answer: Answer): void
-  /** The requests to a path so far. */
-  requests(path: string): WebhookRequest[]
+  /** The requests to a path so far; to all paths, if none is named. */
+  requests(path?: string): WebhookRequest[]
   close(): Promise<void>
 }
 
@@ -50,7 +50,7 @@ export async function startWebhookServer(): Promise<WebhookServer> {
   return {
     url: (path) => `http://127.0.0.1:${port}${path}`,
     answer: (path, answer) => answers.set(path, answer),
-    requests: (path) => requests.filter((request) => request.path === path),
+    requests: (path) => requests.filter((request) => path === undefined || request.path === path),
     close: async () => {
       server.closeAllConnections()
       server.close()

@@ -24,14 +24,14 @@ export type World = {
 }
 
 /** Gives the tests of a file a world of their own. What a failed test leaves behind is printed. `env` is what else the
- * switch is started with. */
-export function useWorld(env: Record<string, string> = {}): World {
+ * switch is started with, `serverEnv` the product. */
+export function useWorld(env: Record<string, string> = {}, serverEnv: Record<string, string> = {}): World {
   const world = {} as World
   const ends: (() => unknown)[] = []
   let failed = false
   beforeAll(async () => {
     world.folder = mkdtempSync(join(tmpdir(), 'freeswitch-trunks-live-'))
-    Object.assign(world, await startWorld(world.folder, env, (end) => ends.unshift(end)))
+    Object.assign(world, await startWorld(world.folder, { env, serverEnv }, (end) => ends.unshift(end)))
   })
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => {
@@ -48,13 +48,13 @@ export function useWorld(env: Record<string, string> = {}): World {
 
 async function startWorld(
   folder: string,
-  env: Record<string, string>,
+  { env, serverEnv }: { env: Record<string, string>; serverEnv: Record<string, string> },
   atEnd: (end: () => unknown) => void,
 ): Promise<World> {
   const webhook = await startWebhookServer()
   atEnd(webhook.close)
   const eventSocket = { host: '127.0.0.1', port: await freeTcpPort(), password: 'ClueCon' }
-  const server = await startServer(folder, { switches: [eventSocket] })
+  const server = await startServer(folder, { switches: [eventSocket], env: serverEnv })
   atEnd(() => server.stop())
   const freeswitch = await startFreeSwitch(folder, {
     name: 'switch',
