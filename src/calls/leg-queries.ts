@@ -81,15 +81,25 @@ export async function joinedLeg(
   db: Db,
   parentId: string,
   channelUuid: string | null,
-): Promise<{ id: string; seconds: number; over: boolean } | null> {
-  const [leg] = await rows<{ id: string; seconds: number; over: boolean }>(
+): Promise<{ id: string; seconds: number } | null> {
+  const [leg] = await rows<{ id: string; seconds: number }>(
     db,
-    sql`SELECT id, ended_at IS NOT NULL AS over,
-        coalesce(duration, floor(extract(epoch FROM now() - coalesce(answered_at, now()))))::integer AS seconds
+    sql`SELECT id, coalesce(duration, floor(extract(epoch FROM now() - coalesce(answered_at, now()))))::integer AS seconds
       FROM phone_calls WHERE parent_call_id = ${parentId}::uuid AND channel_uuid = ${channelUuid}::uuid`,
   )
   return leg ?? null
 }
+
+/** A leg of a Dial, and whether its end is known. */
+export type LegOfDial = { id: string; channelUuid: string; over: boolean }
+
+/** The legs of a call's Dial (`at`: `<step>.<index>` of the verb), in the order in which they were dialled. */
+export const legsOfDial = (db: Db, parentId: string, at: string): Promise<LegOfDial[]> =>
+  rows(
+    db,
+    sql`SELECT id, channel_uuid AS "channelUuid", ended_at IS NOT NULL AS over FROM phone_calls
+      WHERE parent_call_id = ${parentId}::uuid AND instructions->>'dial' = ${at} ORDER BY seq`,
+  )
 
 /** A leg that nobody has answered, and the cause of its end where its Dial has one already. */
 export type UnansweredLeg = { id: string; endsAs: string | null }

@@ -7,7 +7,7 @@ import { after, type Verb } from '../twiml/verb.ts'
 import { askAgain, continueCall, wait } from './ask.ts'
 import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dropWish } from './control-queries.ts'
-import { dialOutcome, endRestOfLegs, joinedLegOver } from './dial-end.ts'
+import { dialOutcome, endRestOfLegs, legsOver } from './dial-end.ts'
 import { trunksTriedInVain } from './dial-failover.ts'
 import type { TriedTrunks } from './legs.ts'
 import { advance } from './progress.ts'
@@ -32,6 +32,7 @@ export type Returning = {
     terminator: string | null
     disposition: string | null
     joinedUuid: string | null
+    causes: ReadonlyMap<string, string>
   }
 }
 
@@ -124,9 +125,10 @@ async function waitForDial(
   platform: Platform,
   call: RunningCall,
   dial: Dial,
-  { at, disposition, joinedUuid }: Returning['outcome'],
+  outcome: Returning['outcome'],
 ): Promise<TriedTrunks | null> {
-  if (joinedUuid !== null) await joinedLegOver(platform, call.id, joinedUuid)
+  await legsOver(platform, call, dial, outcome)
+  const { at, disposition } = outcome
   return disposition === null || at === null ? null : trunksTriedInVain(platform, call, dial, at, disposition)
 }
 
@@ -149,14 +151,9 @@ export async function outcomeOf(
   }
 }
 
-async function dialEnd(
-  platform: Platform,
-  call: RunningCall,
-  { recording }: Dial,
-  outcome: Returning['outcome'],
-) {
-  const ended = await dialOutcome(platform, call, outcome.disposition ?? '', outcome.joinedUuid)
-  const taken = recording === null ? null : await newestRecording(platform, call, 'DialVerb')
+async function dialEnd(platform: Platform, call: RunningCall, dial: Dial, outcome: Returning['outcome']) {
+  const ended = await dialOutcome(platform, call, dial, outcome)
+  const taken = dial.recording === null ? null : await newestRecording(platform, call, 'DialVerb')
   return taken === null ? ended : { ...ended, recording: taken }
 }
 

@@ -46,6 +46,8 @@ export type Outcome = {
   disposition: string | null
   /** Channel that a Dial joined. */
   joinedUuid: string | null
+  /** Each channel that a Dial had, and the hangup cause that it has by then: `NONE` while it is not over. */
+  causes: ReadonlyMap<string, string>
 }
 
 /** A UUID in any case, as FreeSWITCH and Node print them. */
@@ -142,5 +144,17 @@ export function readOutcome(variable: (name: string) => string | null): Outcome 
     terminator: variable('playback_terminator_used'),
     disposition: variable('originate_disposition'),
     joinedUuid: joinedUuid !== null && uuid.test(joinedUuid) ? joinedUuid : null,
+    causes: readCauses(variable('originate_causes') ?? ''),
   }
+}
+
+// `uuid;CAUSE`, or `ARRAY::` and several of them with `|:` between.
+function readCauses(text: string): Outcome['causes'] {
+  const pairs = text.replace(/^ARRAY::/, '').split('|:')
+  return new Map(
+    pairs.flatMap((pair): [string, string][] => {
+      const [, channel = '', cause = ''] = /^([0-9a-f-]{36});([A-Z_]{1,40})$/.exec(pair) ?? []
+      return uuid.test(channel) ? [[channel, cause]] : []
+    }),
+  )
 }

@@ -145,13 +145,15 @@ function writeDial(verb: Dial, place: Place): Action[] {
 // in turn each has its own, `leg_timeout`. Early media would count as an answer: the
 // ring time would no longer hold and the first leg to send any would win, so it is not let through. Nor are headers of
 // the caller's own (X-…) to the legs, nor a leg's to the caller. FreeSWITCH decodes the caller's name and writes it into
-// the legs' From unquoted, so none is shown (`_undef_`): it could be another number, or a header.
+// the legs' From unquoted, so none is shown (`_undef_`): it could be another number, or a header. What it noted of the legs
+// of an earlier Dial it would keep, unless told not to.
 function bridgeVariables(verb: Dial, { answered }: Place): Action[] {
   return [
     set('hangup_after_bridge', 'false'),
     set('continue_on_fail', 'true'),
     set('ignore_early_media', 'true'),
     set('sip_copy_custom_headers', 'false'),
+    set('preserve_originated_vars', 'false'),
     set('effective_caller_id_name', '_undef_'),
     set('call_timeout', String(verb.timeoutSeconds * (verb.sequential ? verb.targets.length : 1))),
     ringBack(answered ? ringTones[verb.ringTone] : null),
@@ -188,6 +190,16 @@ function actionParams(outcome: NonNullable<Outcome['dial']>): Record<string, str
 export function dialCallStatus(disposition: string): DialCallStatus {
   return statuses.get(disposition) ?? 'failed'
 }
+
+/** Of the causes with which legs that rang at once have ended, the one that tells most of their Dial: somebody let it ring,
+ * else somebody was busy. FreeSWITCH's own is that of the leg dialled last or first. */
+export function tellingCause(causes: readonly string[]): string {
+  const rank = (cause: string) => telling.indexOf(dialCallStatus(cause))
+  return causes.reduce((best, cause) => (rank(cause) > rank(best) ? cause : best), causes[0] ?? '')
+}
+
+const telling: readonly DialCallStatus[] = ['failed', 'busy', 'no-answer', 'canceled', 'completed']
+
 /** What an action is told of how its Dial ended. */
 export type DialCallStatus = 'completed' | 'busy' | 'no-answer' | 'failed' | 'canceled'
 

@@ -122,8 +122,11 @@ test('a Dial that the caller leaves asks its action: joined, or while it rings',
   const left = { originate_disposition: 'ORIGINATOR_CANCEL', answer_uepoch: '0', answer_epoch: '0' }
   await hangUp(ringing.channelUuid, { twiml_at: '1.0', ...left })
   const [request] = await told(ringing)
-  expect(request?.params).toMatchObject({ DialCallStatus: 'canceled', CallStatus: 'no-answer' })
-  expect(request?.params).not.toHaveProperty('DialCallSid')
+  const [rung] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.parentCallId, ringing.id))
+  expect(request?.params).toMatchObject({
+    ...{ DialCallStatus: 'canceled', DialCallSid: toSid('CA', rung?.id ?? ''), CallStatus: 'no-answer' },
+  })
+  expect(request?.params).not.toHaveProperty('DialCallDuration')
 
   const on = await arrive('/dial-on')
   await hangUp(on.channelUuid, { twiml_at: '1.0', ...variables })

@@ -1,9 +1,7 @@
-import { join } from 'node:path'
 import twilio from 'twilio'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Resource } from './support/carrier.ts'
-import { type FreeSwitch, startFreeSwitch } from './support/freeswitch.ts'
-import { createProvider, hangsUpAfter, type Line, openLine } from './support/line.ts'
+import { beforeAll, expect, test } from 'vitest'
+import { legsOf, lineThatDials as lineOf, useFarEnds } from './support/dialling.ts'
+import { hangsUpAfter, type Line } from './support/line.ts'
 import { until } from './support/programs.ts'
 import { ackRefusal, cancel, final, pause } from './support/sip-script.ts'
 import { useWorld } from './support/world.ts'
@@ -12,57 +10,12 @@ import { useWorld } from './support/world.ts'
 // record of each leg.
 
 const { VoiceResponse } = twilio.twiml
-type Response = InstanceType<typeof VoiceResponse>
-type Dial = NonNullable<Parameters<Response['dial']>[0]>
 
 const world = useWorld()
-let pbx: FreeSwitch
-const trunks = new Map<string, Resource>()
-
-beforeAll(async () => {
-  pbx = await startFreeSwitch(world.folder, {
-    ...{ name: 'pbx', conf: join(import.meta.dirname, 'pbx'), profile: 'pbx' },
-    env: { PBX_AUTH_CALLS: 'false' },
-  })
-  await createProvider(world)
-  await trunk('PBX', '1650', { outbound_host: pbx.sip })
-  await trunk('Nowhere', '1651', { outbound_host: '127.0.0.9:5999' })
-  await trunk('One channel', '1653', { outbound_host: pbx.sip, max_channels: 1 })
-  await trunk('Behind the gateway', '165', { outbound_host: pbx.sip })
-  await trunk('Not registered', '1652', {
-    ...{ authentication_mode: 'outbound_registration', username: 'nobody', password: 'nothing' },
-    outbound_host: '127.0.0.9:5999',
-  })
-})
-afterAll(() => pbx?.stop('SIGKILL'))
-
-async function trunk(name: string, prefix: string, settings: object) {
-  const made = await world.carrier.create('sip_trunks', {
-    ...{ name, authentication_mode: 'ip_address', region: 'hydrogen', inbound_source_ips: ['192.0.2.1'] },
-    ...{ outbound_route_prefixes: [prefix], ...settings },
-  })
-  trunks.set(prefix, made)
-}
-
-/** A line that dials these, in a document that asks `dialled` afterwards; null: nothing. */
-async function lineThatDials(numbers: readonly string[], dial: Dial | null = {}): Promise<Line> {
-  const line = await openLine(world)
-  const response = new VoiceResponse()
-  const verb = response.dial(dial === null ? {} : { action: 'dialled', ...dial })
-  for (const number of numbers) verb.number(number)
-  response.redirect('next')
-  line.answers('voice', response)
-  line.answers('dialled', new VoiceResponse())
-  line.answers('next', new VoiceResponse())
-  return line
-}
-
-/** The legs of the line's call, in the order in which they were dialled, once all are over. */
-const legsOf = (line: Line, callSid: string | undefined) =>
-  until('all legs are over', async () => {
-    const legs = await line.client.calls.list({ parentCallSid: callSid ?? '' })
-    return legs.every(({ endTime }) => endTime !== null) ? legs.reverse() : undefined
-  })
+const farEnds = useFarEnds(world)
+beforeAll(() => farEnds.trunk('165', { name: 'Behind the gateway', outbound_host: farEnds.pbx?.sip }))
+const lineThatDials = (numbers: readonly string[], dial?: Parameters<typeof lineOf>[2]) =>
+  lineOf(world, numbers, dial)
 
 const record = async (line: Line, to: string) => {
   const records = await world.carrier.list('phone_calls', `?filter[account]=${line.account.id}`)
@@ -91,12 +44,12 @@ test.concurrent.each(outcomes)(
     const [leg, ...more] = await legsOf(line, params.CallSid)
     expect(more).toEqual([])
     expect(leg).toMatchObject({ direction: 'outbound-dial', to: number, from: '+19175551234', status })
-    expect(params.DialCallSid).toBe(dialled === 'completed' ? leg?.sid : undefined)
+    expect(params.DialCallSid).toBe(leg?.sid)
     expect(params.DialCallDuration).toBe(dialled === 'completed' ? leg?.duration : undefined)
     const shown = await world.carrier.show('phone_calls', (await record(line, number))?.id ?? '')
     expect(shown.attributes).toMatchObject({ sip_response_code: sip, direction: 'outbound-dial' })
     expect(shown).toMatchObject({
-      relationships: { sip_trunk: { data: { id: trunks.get(number.slice(1, 5))?.id } } },
+      relationships: { sip_trunk: { data: { id: farEnds.trunks.get(number.slice(1, 5))?.id } } },
     })
     expect(line.asked('next')).toEqual([])
   },

@@ -15,11 +15,17 @@ export function playSwitch(platform: Platform, app: Hono) {
   const fetched = async (name: string, changes: Record<string, string | null>) =>
     actionsOf(await (await post(app, '/freeswitch/xml', capturedFetch(name, changes))).text())
 
-  /** The call comes back from the verb at `<step>.<index>`, a Dial that ended so. */
-  const comeBack = (call: PlayedCall, at: string, disposition: string) =>
+  /** The call comes back from the verb at `<step>.<index>`, a Dial that ended so; `told`: what else the switch says. */
+  const comeBack = (
+    call: PlayedCall,
+    at: string,
+    disposition: string,
+    told: { variable_bridge_uuid?: string; variable_originate_causes?: string } = {},
+  ) =>
     fetched('dialplan-after-dial-busy', {
       ...{ 'Unique-ID': call.channelUuid, 'Hunt-Destination-Number': call.id },
       ...{ variable_twiml_at: at, variable_originate_disposition: disposition, variable_bridge_uuid: null },
+      ...{ variable_originate_causes: null, ...told },
     })
 
   /** A call arrives for a number: its row, and what the switch is to do once its TwiML is there. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Dial, dialCallStatus } from '../../src/twiml/dial.ts'
+import { type Dial, dialCallStatus, tellingCause } from '../../src/twiml/dial.ts'
 import { ringTones } from '../../src/twiml/ring-tone.ts'
 import { after as followOf } from '../../src/twiml/verb.ts'
 import { actionsOf, callId, childId, problemOf, twiml, verbsOf, warningsOf } from './compile.ts'
@@ -23,6 +23,7 @@ const variables = (changed: Record<string, string | null> = {}) =>
     continue_on_fail: 'true',
     ignore_early_media: 'true',
     sip_copy_custom_headers: 'false',
+    preserve_originated_vars: 'false',
     effective_caller_id_name: '_undef_',
     call_timeout: '30',
     ringback: '%(2000,4000,440,480)',
@@ -323,5 +324,17 @@ describe('what comes after', () => {
     ['toString', 'failed'],
   ])('%s is %s', (disposition, status) => {
     expect(dialCallStatus(disposition)).toBe(status)
+  })
+
+  test.each([
+    [['UNALLOCATED_NUMBER', 'USER_BUSY'], 'USER_BUSY'],
+    [['USER_BUSY', 'UNALLOCATED_NUMBER'], 'USER_BUSY'],
+    [['USER_BUSY', 'CALL_REJECTED', 'NO_ANSWER'], 'NO_ANSWER'],
+    [['SUCCESS', 'NONE', 'USER_BUSY'], 'SUCCESS'],
+    [['ORIGINATOR_CANCEL', 'NO_ANSWER'], 'ORIGINATOR_CANCEL'],
+    [['GATEWAY_DOWN', 'NONE'], 'GATEWAY_DOWN'],
+    [[], ''],
+  ])('of %j %s tells most', (causes, telling) => {
+    expect(tellingCause(causes)).toBe(telling)
   })
 })

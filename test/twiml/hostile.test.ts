@@ -45,6 +45,7 @@ const grammar: Record<string, string> = {
     'playback_terminators=(?:none|[0-9*#]{1,12})',
     'hangup_after_bridge=false|continue_on_fail=true|ignore_early_media=true|sip_copy_custom_headers=false',
     'effective_caller_id_name=_undef_',
+    'preserve_originated_vars=false',
     String.raw`call_timeout=\d+`,
     'ringback=[%(),;0-9]+',
     String.raw`bridge_terminate_key=\*`,
