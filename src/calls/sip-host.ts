@@ -27,6 +27,6 @@ function isPublicName(name: string): boolean {
 const reserved = new Set(
   (
     'localhost localdomain localdomain4 localdomain6 local internal arpa lan intranet ' +
-    'home corp mail private test svc'
+    'home corp mail private svc'
   ).split(' '),
 )

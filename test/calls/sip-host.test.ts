@@ -49,7 +49,7 @@ const inside = [
     'LOCALHOST6.localdomain6',
     'kubernetes.default.svc',
   ],
-  ...['pbx.corp', 'gateway.home', 'mx.mail', 'db.private', 'pbx.test'],
+  ...['pbx.corp', 'gateway.home', 'mx.mail', 'db.private'],
   ...['0x7f.1', '0x7f000001', 'a.0x7f', '1.0x'],
 ]
 const outside = [
