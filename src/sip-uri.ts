@@ -45,15 +45,17 @@ export function toDialledNumber(text: string): DialledNumber | null {
   return /^\+?[0-9*#]{1,32}$/.test(text) ? (text as DialledNumber) : null
 }
 
-/** `sip:user@host:port;transport=x?X-Header=value` taken apart; `sip://` is accepted as well (contract section 7).
- * Null when any part is not of the checked form: it is refused, never escaped. */
+/** `sip:user@host:port;transport=x?X-Header=value` taken apart; `sip://` is accepted as well (contract section 7). `sips:`
+ * means TLS over whatever it names (RFC 3261, 26.2.2): it never goes in the clear. Null when any part is not of the checked
+ * form: it is refused, never escaped. */
 export function toSipUri(text: string): SipUri | null {
-  const match = /^sips?:(?:\/\/)?(?:([^@?;]*)@)?([^@?;]+)((?:;[^?]*)?)(?:\?(.*))?$/i.exec(text.trim())
+  const match = /^sip(s?):(?:\/\/)?(?:([^@?;]*)@)?([^@?;]+)((?:;[^?]*)?)(?:\?(.*))?$/i.exec(text.trim())
   if (!match) return null
-  const [, userText, hostText = '', parameters = '', headerText = ''] = match
+  const [, secure, userText, hostText = '', parameters = '', headerText = ''] = match
   const host = toHost(hostText)
   const user = userText === undefined ? null : toSipUser(decode(userText))
-  const transport = toTransport(parameters)
+  const named = toTransport(parameters)
+  const transport = secure && named !== 'unknown' ? 'tls' : named
   const headers = toHeaders(headerText)
   if (host === null || (userText !== undefined && user === null)) return null
   if (transport === 'unknown' || headers === null) return null

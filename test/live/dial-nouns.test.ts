@@ -172,6 +172,8 @@ test('sendDigits presses keys at the far end', async () => {
 
 test.each([
   ['record-from-answer', 1],
+  ['record-from-ringing', 1],
+  ['record-from-answer-dual', 2],
   ['record-from-ringing-dual', 2],
 ] as const)('%s: the recording is told of, and has %i channels', async (record, channels) => {
   const { far, ear } = await farEnd(answersFor(3000), port())

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import twilio from 'twilio'
 import { expect, test } from 'vitest'
@@ -12,7 +13,7 @@ import { useWorld } from './support/world.ts'
 
 const { VoiceResponse } = twilio.twiml
 const world = useWorld()
-useFarEnds(world)
+const farEnds = useFarEnds(world)
 
 type Leg = Awaited<ReturnType<Line['client']['calls']['list']>>[number]
 
@@ -60,6 +61,59 @@ test.concurrent.each(dials)('%j for %i s: %s', async (numbers, timeout, dialled,
   expect(params.DialCallStatus).toBe(dialled)
 })
 
+// At a PBX that takes UDP and TCP. There is no TLS on the switch: what must be encrypted is not called in the clear.
+const uris: [uri: string, dialled: string][] = [
+  ['sip:bob0200@PBX', 'completed'],
+  ['sip:bob0200@PBX;transport=tcp', 'completed'],
+  ['sip:bob0486@PBX;transport=tcp', 'busy'],
+  ['sip:bob0404@PBX', 'failed'],
+  ['sip:bob0480@PBX', 'no-answer'],
+  ['sip:bob0200@127.0.0.9:5999;transport=tcp', 'failed'],
+  ['sip:bob0200@PBX;transport=tls', 'failed'],
+  ['sips:bob0200@PBX', 'failed'],
+]
+
+test.concurrent.each(uris)('%s: %s', async (uri, dialled) => {
+  const line = await lineThatDials(world, [uri.replace('PBX', farEnds.pbx?.sip ?? '')], { timeout: 5 })
+  const found = legsAtAction(line)
+  const { sipp } = await line.call()
+  const { params } = await line.isAsked('dialled')
+  expect(await sipp.result()).toBe(0)
+  expect(params).toMatchObject({ DialCallStatus: dialled, DialCallSid: found[0]?.[0]?.sid })
+  expect(found[0]?.map(said)).toEqual([`${dialled} ${dialled === 'completed' ? 1 : 0} over`])
+})
+
+const reports: [numbers: string[], told: string[]][] = [
+  [['+16505550486'], ['0 initiated', '1 busy']],
+  [['+16505550404'], ['0 initiated', '1 failed']],
+  [['+16505550180'], ['0 initiated', '1 ringing', '2 no-answer']],
+  [['+16525550001'], ['0 initiated', '1 failed']],
+  [['+16545550001'], ['0 failed']],
+  [['+16505550200'], ['0 initiated', '1 ringing', '2 in-progress', '3 completed']],
+]
+
+test.concurrent.each(reports)('%j: each step of a leg is told in order, once', async (numbers, told) => {
+  const line = await lineThatDials(
+    world,
+    numbers,
+    { timeout: 2 },
+    {
+      ...{ statusCallback: 'told', statusCallbackEvent: ['initiated', 'ringing', 'answered', 'completed'] },
+    },
+  )
+  line.answers('told', '')
+  const found = legsAtAction(line)
+  const { sipp } = await line.call()
+  const { params } = await line.isAsked('dialled')
+  expect(await sipp.result()).toBe(0)
+  await line.isAsked('told', told.length)
+  await setTimeout(1000)
+  const steps = line.asked('told').map((request) => request.params)
+  expect(steps.map(({ SequenceNumber, CallStatus }) => `${SequenceNumber} ${CallStatus}`)).toEqual(told)
+  for (const step of steps)
+    expect(step).toMatchObject({ CallSid: found[0]?.[0]?.sid, ParentCallSid: params.CallSid })
+})
+
 const ends = ['0486', '0200', '0404', '0180', '0480', '0503', '0200', '0603', '0486']
 
 test('a channel that a Dial had is free for the next Dial of its action, however it ended', async () => {
@@ -83,11 +137,11 @@ test('each leg that became a channel has one record, any other none', async () =
     sql`SELECT "to", records, count(*)::integer AS legs FROM (
         SELECT left(c.to_number, 5) AS "to", count(r.channel_uuid)::integer AS records
         FROM phone_calls c LEFT JOIN cdrs r ON r.call_id = c.id
-        WHERE c.direction = 'outbound-dial' GROUP BY c.id) AS each
+        WHERE c.direction = 'outbound-dial' AND c.to_number LIKE '+%' GROUP BY c.id) AS each
       GROUP BY 1, 2 ORDER BY 1`,
   )
   await close()
-  const wanted = dials.flatMap(([numbers]) => numbers.map((number) => number.slice(0, 5)))
+  const wanted = [...dials, ...reports].flatMap(([numbers]) => numbers.map((number) => number.slice(0, 5)))
   const legs = (prefix: string) => wanted.filter((start) => start === prefix).length
   expect(counts).toEqual([
     ...['+1650', '+1651'].map((to) => ({ to, records: 1, legs: legs(to) })),

@@ -176,6 +176,14 @@ describe('how it is read', () => {
       '<Sip>sip://1294@pbx.example.com</Sip>',
       { kind: 'sip', uri: { user: '1294', host: 'pbx.example.com' } },
     ],
+    [
+      '<Sip>sips:bob@example.com</Sip>',
+      { kind: 'sip', uri: { user: 'bob', host: 'example.com', transport: 'tls' } },
+    ],
+    [
+      '<Sip>SIPS:bob@example.com;transport=tcp</Sip>',
+      { kind: 'sip', uri: { user: 'bob', host: 'example.com', transport: 'tls' } },
+    ],
     ['<Sip> SIP:example.com </Sip>', { kind: 'sip', uri: { user: null, host: 'example.com' } }],
   ])('%s', (inner, target) => {
     expect(dialOf(dialled({}, inner)).targets).toMatchObject([target])

@@ -13,6 +13,12 @@ type Response = InstanceType<typeof VoiceResponse>
 /** Attributes of a Dial, as the official package takes them. */
 export type DialAttributes = NonNullable<Parameters<Response['dial']>[0]>
 
+/** Attributes that Number and Sip have in common. */
+export type NounAttributes = {
+  statusCallback?: string
+  statusCallbackEvent?: ('initiated' | 'ringing' | 'answered' | 'completed')[]
+}
+
 /** The PBX that Dials of a file lead to (pbx/freeswitch.xml), and trunks by the prefix of the numbers that they are for. */
 export type FarEnds = {
   pbx?: FreeSwitch
@@ -52,24 +58,31 @@ export function useFarEnds(world: World): FarEnds {
   return farEnds
 }
 
-/** A line that dials these, in a document that asks `dialled` afterwards; null: nothing. */
+/** A line that dials these numbers or SIP URIs, in a document that asks `dialled` afterwards; null: nothing. */
 export async function lineThatDials(
   world: World,
-  numbers: readonly string[],
+  targets: readonly string[],
   dial: DialAttributes | null = {},
+  noun: NounAttributes = {},
 ): Promise<Line> {
   const line = await openLine(world)
-  line.answers('voice', dialling(numbers, dial))
+  line.answers('voice', dialling(targets, dial, noun))
   line.answers('dialled', new VoiceResponse())
   line.answers('next', new VoiceResponse())
   return line
 }
 
 /** That document. */
-export function dialling(numbers: readonly string[], dial: DialAttributes | null = {}): Response {
+export function dialling(
+  targets: readonly string[],
+  dial: DialAttributes | null = {},
+  noun: NounAttributes = {},
+): Response {
   const response = new VoiceResponse()
   const verb = response.dial(dial === null ? {} : { action: 'dialled', ...dial })
-  for (const number of numbers) verb.number(number)
+  for (const target of targets)
+    if (/^sips?:/.test(target)) verb.sip(noun, target)
+    else verb.number(noun, target)
   response.redirect('next')
   return response
 }
