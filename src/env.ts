@@ -52,7 +52,11 @@ const Schema = v.object({
   SWITCH_HOST: v.optional(v.pipe(v.string(), v.nonEmpty()), '127.0.0.1'),
   SWITCH_PORT: v.optional(portText, '3001'),
   SWITCH_URL: v.optional(
-    v.pipe(v.string(), v.regex(/^https?:\/\/[A-Za-z0-9_.:[\]-]+$/, 'expected http://host:port')),
+    v.pipe(
+      v.string(),
+      v.regex(/^https?:\/\/[A-Za-z0-9_.:[\]-]+$/, 'expected http://host:port'),
+      v.check((text) => URL.canParse(text), 'expected http://host:port'),
+    ),
   ),
   SWITCH_PASSWORD: v.optional(v.pipe(v.string(), v.nonEmpty('expected a password'))),
   DATABASE_URL: v.optional(v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, 'expected postgres://…'))),

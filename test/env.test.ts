@@ -60,6 +60,7 @@ test.each([
     'ENCRYPTION_KEY is wrong: expected 32 bytes in base64, but it is something else.',
   ],
   [{ SWITCH_URL: 'ftp://x' }, 'SWITCH_URL is wrong: expected http://host:port, but it is ftp://x.'],
+  [{ SWITCH_URL: 'http://a:b:c' }, 'SWITCH_URL is wrong: expected http://host:port, but it is http://a:b:c.'],
   [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is wrong: expected a log level, but it is loud.'],
 ])('%j: %s', (variables, problem) => expect(problemOf(variables)).toBe(problem))
 

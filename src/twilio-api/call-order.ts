@@ -93,7 +93,8 @@ const notValid = { problem: 'is not a valid phone number or SIP address' }
 function toSipDestination(env: Env, to: string): { to: string } | { problem: string } {
   const uri = to.length <= 500 ? toSipUri(to) : null
   if (uri === null) return notValid
-  return refusedSipHost(env, uri.host) === null ? { to } : { problem: 'is not at a public address' }
+  const refused = refusedSipHost(env, uri.host)
+  return refused === null ? { to } : { problem: `cannot be called. ${refused}` }
 }
 
 function readFrom(reading: Reading): string {

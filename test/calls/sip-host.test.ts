@@ -60,18 +60,36 @@ const outside = [
   'xn--bcher-kva.example',
 ]
 
+const env = {
+  WEBHOOK_ALLOW_PRIVATE: false,
+  SWITCH_URL: 'http://[2606:4700::2:3]:3001',
+  regions: [
+    {
+      ...{ alias: 'hydrogen', identifier: 'x', human_name: 'X' },
+      switches: ['203.0.114.9', 'Switch.example.com'].map((host) => ({ host, port: 8021, password: 'x' })),
+    },
+  ],
+}
+
+test.each([
+  ...['203.0.114.9', '203.0.114.9:8021', 'switch.example.com:5080', 'SWITCH.example.com'],
+  ...['[2606:4700::2:3]:3001', '[2606:4700:0:0:0:0:2:3]', '[2606:4700::0002:0003]'],
+])('%s is a place of our own', (text) => {
+  const host = toHost(text)
+  expect(host && refusedSipHost(env, host)).toMatch(/^The host .* is one of our own\.$/)
+  expect(host && refusedSipHost({ ...env, WEBHOOK_ALLOW_PRIVATE: true }, host)).toBeNull()
+})
+
 test.each(inside)('%s is no host that a customer may have called', (text) => {
   const host = toHost(text)
   if (host === null) throw new Error('The host has the form of one.')
-  expect(refusedSipHost({ WEBHOOK_ALLOW_PRIVATE: false }, host)).toMatch(
-    /^The host .* is not a public one\.$/,
-  )
-  expect(refusedSipHost({ WEBHOOK_ALLOW_PRIVATE: true }, host)).toBeNull()
+  expect(refusedSipHost(env, host)).toMatch(/^The host .* is not a public one\.$/)
+  expect(refusedSipHost({ ...env, WEBHOOK_ALLOW_PRIVATE: true }, host)).toBeNull()
 })
 
 test.each(outside)('%s is', (text) => {
   const host = toHost(text)
-  expect(host && refusedSipHost({ WEBHOOK_ALLOW_PRIVATE: false }, host)).toBeNull()
+  expect(host && refusedSipHost(env, host)).toBeNull()
 })
 
 test.each(['2130706433', '017700000001', '127.1', '127.0.0.1.', '0177.0.0.1', '127.0.0.1/8', '1.2.3.4.5'])(
@@ -124,7 +142,11 @@ describe('through the doors', () => {
 
     const order = { to: 'sip:bob@169.254.169.254', from: '+14155551234', twiml: '<Response/>' }
     await expect(client.calls.create(order)).rejects.toMatchObject({
-      ...{ status: 400, code: 21211, message: expect.stringContaining('is not at a public address') },
+      ...{
+        status: 400,
+        code: 21211,
+        message: expect.stringContaining('The host 169.254.169.254 is not a public one.'),
+      },
     })
   })
 })
