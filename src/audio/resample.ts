@@ -16,7 +16,8 @@ export function createResampler(from: number, to: number): Resampler {
   const run = (block: Float32Array): Float32Array => {
     held = join(held, block)
     const heldTo = heldFrom + held.length
-    const ready = Math.max(0, Math.floor(((heldTo - reach - 1) * to) / from) + 1 - produced)
+    // A sample is ready when all that its filter reaches has come: its place lies before heldTo - reach - 1.
+    const ready = Math.max(0, Math.ceil(((heldTo - reach - 1) * to) / from) - produced)
     const output = new Float32Array(ready)
     // In whole numbers, so that the place of a sample does not depend on the blocks that it came in.
     for (let i = 0; i < ready; i++) {

@@ -130,6 +130,7 @@ test('a sound is resampled the same in whatever pieces it comes', () => {
   const sound = Float32Array.from(sine(900, 44100, 0.1))
   const whole = createResampler(44100, 8000)
   const expected = [...whole.push(sound), ...whole.end()]
+  expect(expected).toHaveLength(800)
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 20 }), (sizes) => {
       const resampler = createResampler(44100, 8000)
@@ -142,6 +143,7 @@ test('a sound is resampled the same in whatever pieces it comes', () => {
       got.push(...resampler.push(sound.subarray(at)), ...resampler.end())
       expect(got).toEqual(expected)
     }),
-    { numRuns: 30 },
+    // The first ends just short of what the filter of sample 320 reaches.
+    { numRuns: 30, examples: [[[1859, 1086]]] },
   )
 })
