@@ -9,6 +9,7 @@ import { isOver, type RunningCall, type WebhookStep } from './call.ts'
 import { dropWish } from './control-queries.ts'
 import { dialOutcome, endRestOfLegs, legsOver } from './dial-end.ts'
 import { trunksTriedInVain } from './dial-failover.ts'
+import { holdIn } from './hold.ts'
 import type { TriedTrunks } from './legs.ts'
 import { advance } from './progress.ts'
 import { runningCall } from './queries.ts'
@@ -105,13 +106,16 @@ async function resume(
   const read = usableVerbs(current.document, current.finalUrl)
   if ('problem' in read) return refuseDocument(platform, call, read.problem, answered)
   const verbs = read.usable
+  const held = holdIn(returning.outcome.at, call.step)
+  if (held !== null)
+    return runDocument(platform, call, verbs, held.index, answered, { waits: held.waits + 1 })
   const index = positionIn(returning.outcome.at, call.step)
   if (index === null) return runDocument(platform, call, verbs, 0, answered)
   const verb = verbs[index]
   if (verb === undefined) return [hangUp()]
   if (verb.verb === 'Dial') {
     const tried = await waitForDial(platform, call, verb, returning.outcome)
-    if (tried !== null) return runDocument(platform, call, verbs, index, answered, tried)
+    if (tried !== null) return runDocument(platform, call, verbs, index, answered, { tried })
   }
   const next = after(verb, await outcomeOf(platform, call, verb, returning))
   if (next.next === 'end') return [hangUp()]

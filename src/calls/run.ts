@@ -1,11 +1,11 @@
-import { type PromptSource, promptName } from '../audio/prompt.ts'
-import { prefetch } from '../audio/render.ts'
+import { promptName } from '../audio/prompt.ts'
 import type { Action } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import { readTwiml } from '../twiml/read-twiml.ts'
 import { stopOf, type Verb, writeSegment } from '../twiml/verb.ts'
 import type { WebhookFailure } from '../webhooks/request.ts'
 import type { RunningCall } from './call.ts'
+import { holdFor } from './hold.ts'
 import { ringLegs, type TriedTrunks } from './legs.ts'
 import { logProblem } from './log-queries.ts'
 import { beginRecording } from './recordings.ts'
@@ -19,16 +19,20 @@ export async function runStored(platform: Platform, call: RunningCall, document:
   return runDocument(platform, call, read.usable, 0, answered)
 }
 
-/** Writes the part of a document from a verb on; `tried`: trunks on which the Dial that it begins with has failed. */
+/** What a part of a document begins with: trunks on which its Dial has failed, or how often it was waited for what is to be
+ * heard (null: it is not to be waited for). */
+type Beginning = { tried?: TriedTrunks; waits?: number | null }
+
+/** Writes the part of a document from a verb on. */
 export async function runDocument(
   platform: Platform,
   call: RunningCall,
   verbs: readonly Verb[],
   from: number,
   answered: boolean,
-  tried: TriedTrunks | null = null,
+  beginning: Beginning = {},
 ): Promise<Action[]> {
-  const { actions, prompts } = await write(platform, call, verbs, from, answered, tried)
+  const { actions, prompts } = await write(platform, call, verbs, from, answered, beginning)
   await savePrompts(platform.db, prompts)
   return actions
 }
@@ -41,7 +45,7 @@ export async function runNew(
   stored: StoredStep,
   verbs: readonly Verb[],
 ): Promise<Action[] | null> {
-  const { actions, prompts } = await write(platform, call, verbs, 0, call.status === 'in-progress', null)
+  const { actions, prompts } = await write(platform, call, verbs, 0, call.status === 'in-progress', {})
   return (await saveStep(platform.db, call, stored, prompts)) ? actions : null
 }
 
@@ -58,9 +62,10 @@ async function write(
   verbs: readonly Verb[],
   from: number,
   answered: boolean,
-  tried: TriedTrunks | null,
+  { tried, waits = 0 }: Beginning,
 ) {
-  const { verb: stop, index = from } = stopOf(verbs, from) ?? {}
+  const hold = await holdFor(platform, call, verbs, from, waits)
+  const { verb: stop, index = from } = (hold === null ? stopOf(verbs, from) : null) ?? {}
   const at = `${call.step}.${index}`
   const segment = writeSegment(verbs, from, {
     callId: call.id,
@@ -69,24 +74,12 @@ async function write(
     role: call.direction === 'outbound-dial' ? 'whisper' : 'call',
     promptUrl: (source) =>
       `${platform.env.SWITCH_URL}/freeswitch/audio/${promptName(platform.keys, source)}.wav`,
-    ...(stop?.verb === 'Dial' ? { dial: await ringLegs(platform, call, stop, at, tried) } : {}),
+    ...(stop?.verb === 'Dial' ? { dial: await ringLegs(platform, call, stop, at, tried ?? null) } : {}),
     ...(await recordingFacts(platform, call, stop)),
+    ...(hold === null ? {} : { hold }),
   })
-  prepare(platform, call, segment.prompts)
   const prompts = segment.prompts.map((source) => ({ id: promptName(platform.keys, source), source }))
   return { actions: segment.actions, prompts }
-}
-
-// Made while FreeSWITCH reads the document and plays what stands before; what cannot be made is told to the carrier.
-function prepare(platform: Platform, call: RunningCall, sources: readonly PromptSource[]): void {
-  prefetch(platform, sources)
-    .then(async (failed) => {
-      for (const { source, problem } of failed)
-        await logProblem(platform, call, `${source.kind}.failed`, `A prompt cannot be heard. ${problem}`, {
-          source,
-        })
-    })
-    .catch((error) => platform.log.error({ err: error, callId: call.id }, 'Prompts could not be made ready'))
 }
 
 async function recordingFacts(platform: Platform, call: RunningCall, stop: Verb | undefined) {
@@ -102,7 +95,8 @@ async function recordingFacts(platform: Platform, call: RunningCall, stop: Verb 
 export async function apologise(platform: Platform, call: RunningCall, answered: boolean): Promise<Action[]> {
   const apology = readTwiml(apologyDocument, null)
   if (!apology.ok) throw new Error(apology.problem.message)
-  return runDocument(platform, call, apology.verbs, 0, answered)
+  // It stands nowhere that the call could come back to.
+  return runDocument(platform, call, apology.verbs, 0, answered, { waits: null })
 }
 
 const apologyDocument =

@@ -1,5 +1,5 @@
 import type { PromptSource } from '../audio/prompt.ts'
-import { type Action, comeBack, comeBackWithin, type Leg, set } from '../dialplan-action.ts'
+import { type Action, comeBack, comeBackWithin, type Leg, play, set, silence } from '../dialplan-action.ts'
 import type { DialledNumber, SipUser } from '../sip-uri.ts'
 import type { Method } from '../webhooks/webhook.ts'
 import type { Element } from './document.ts'
@@ -20,7 +20,12 @@ export type Facts = {
   dial?: { legs: readonly Leg[]; callerId: DialledNumber | SipUser | null }
   /** Our own URL to which FreeSWITCH uploads what the Record, or the Dial with `record`, takes. */
   recordingUrl?: string
+  /** Before which verb the segment stops to wait for what is to be heard there. */
+  hold?: Hold
 }
+
+/** A verb, by its index in the document, whose prompts are not ready yet, and how often the call has waited for them. */
+export type Hold = { index: number; waits: number }
 
 /** Facts at one verb: whether it is answered by now, and its index in the document. */
 export type Place = Facts & { index: number }
@@ -70,6 +75,17 @@ export type Rules<Verb> = {
 export function leave(place: Place, actions: readonly Action[]): Action[] {
   const back = place.role === 'whisper' ? comeBackWithin(place.callId) : comeBack(place.callId)
   return [set('twiml_at', `${place.step}.${place.index}`), ...actions, back]
+}
+
+/** Silence that keeps RTP going, longer the longer it has taken, and the way back to the verb that is waited for. What was
+ * heard just before is wait enough for the first time. */
+export function waitHere({ callId, step }: Facts, { index, waits }: Hold, heardBefore: boolean): Action[] {
+  const pause = play([silence(Math.min(500 * (waits + 1), 2000))])
+  return [
+    ...(heardBefore ? [] : [pause]),
+    set('twiml_at', `${step}.wait.${index}.${waits}`),
+    comeBack(callId),
+  ]
 }
 
 /** Nothing to ask: the next verb. */

@@ -8,7 +8,7 @@ import { type Play, play } from './play.ts'
 import { type Record, record } from './record.ts'
 import { type Redirect, redirect } from './redirect.ts'
 import { type Reject, reject } from './reject.ts'
-import { type Facts, leave, type Next, type Outcome, type Rules } from './rules.ts'
+import { type Facts, type Hold, leave, type Next, type Outcome, type Rules, waitHere } from './rules.ts'
 import { type Say, say } from './say.ts'
 
 export type { Facts, Next, Outcome, Recorded } from './rules.ts'
@@ -48,13 +48,26 @@ export function stopOf(verbs: readonly Verb[], from: number): { index: number; v
   return verb === undefined ? null : { index: from + index, verb }
 }
 
+/** A verb of a segment that is heard, by its index, and what is heard of it. */
+export type Sound = { index: number; prompts: readonly PromptSource[] }
+
+/** What is heard in the segment from `from`, in order. */
+export function soundsOf(verbs: readonly Verb[], from: number): Sound[] {
+  const stop = stopOf(verbs, from)
+  return verbs
+    .slice(from, stop === null ? undefined : stop.index + 1)
+    .map((verb, offset) => ({ index: from + offset, prompts: rulesOf(verb).prompts(verb) }))
+    .filter(({ prompts }) => prompts.length > 0)
+}
+
 // FreeSWITCH parses all documents under one lock (freeswitch.md 10), so a long one is handed over in parts.
 const mostVerbs = 50
 
-/** Writes the verbs from `from` up to and with the one where the segment stops. */
+/** Writes the verbs from `from` up to and with the one where the segment stops, or up to the one that is waited for. */
 export function writeSegment(verbs: readonly Verb[], from: number, facts: Facts): Segment {
-  const stop = stopOf(verbs, from)
-  const run = verbs.slice(from, stop === null ? undefined : stop.index + 1)
+  const { hold } = facts
+  const stop = hold === undefined ? stopOf(verbs, from) : null
+  const run = verbs.slice(from, hold?.index ?? (stop === null ? undefined : stop.index + 1))
   const actions = [stopOnKeys('')]
   let answered = facts.answered
   run.forEach((verb, offset) => {
@@ -65,8 +78,9 @@ export function writeSegment(verbs: readonly Verb[], from: number, facts: Facts)
     }
     actions.push(...rules.write(verb, { ...facts, answered, index: from + offset }))
   })
+  const end = hold === undefined ? ending(stop, { ...facts, answered }) : holding(hold, run, facts, answered)
   return {
-    actions: [...actions, ...ending(stop, { ...facts, answered })],
+    actions: [...actions, ...end],
     prompts: run.flatMap((verb) => rulesOf(verb).prompts(verb)),
     leavesAt: stop?.index ?? null,
   }
@@ -78,6 +92,12 @@ function ending(stop: ReturnType<typeof stopOf>, facts: Facts): Action[] {
   if (stop !== null) return table[stop.verb.verb].leaves ? [] : leave({ ...facts, index: stop.index }, [])
   if (facts.role === 'whisper') return []
   return facts.answered ? [hangUp()] : [answer(), hangUp()]
+}
+
+// Whatever is heard answers the call.
+function holding(hold: Hold, run: readonly Verb[], facts: Facts, answered: boolean): Action[] {
+  const heardBefore = run.some((verb) => rulesOf(verb).prompts(verb).length > 0)
+  return [...(answered ? [] : [answer()]), ...waitHere(facts, hold, heardBefore)]
 }
 
 /** What comes after a verb, given what it did. */

@@ -5,7 +5,7 @@ import twilio from 'twilio'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { encodeMp3 } from '../../src/audio/recording-file.ts'
 import { sine, wav } from '../audio/sounds.ts'
-import { createProvider, expectAllSigned, type Line, openLine } from './support/line.ts'
+import { createProvider, expectAllSigned, hangsUpAfter, type Line, openLine } from './support/line.ts'
 import { until } from './support/programs.ts'
 import type { Ear } from './support/rtp.ts'
 import type { Sipp } from './support/sipp.ts'
@@ -119,6 +119,13 @@ test.concurrent('a sound that comes late holds up its own call only', async () =
   expect(waiting.ear.heardMs()).toBeGreaterThan(940)
   // FreeSWITCH got its actions at once.
   expect(between(waiting.sipp, 'INVITE', 'SIP/2.0 200')).toBeLessThan(2000)
+})
+
+test.concurrent('a caller who hangs up before a late sound has come is let go at once', async () => {
+  const line = await lineWith((response) => response.play('sound'), later(8000, wav([second], 8000)))
+  const { sipp } = await line.call(hangsUpAfter(1500))
+  expect(await sipp.result()).toBe(0)
+  expect(between(sipp, 'BYE', 'SIP/2.0 200', 1)).toBeLessThan(500)
 })
 
 test.concurrent('what stands behind a long prompt is made ready while it plays', async () => {

@@ -98,13 +98,13 @@ test.concurrent('a Redirect goes on at its URL: relative and absolute, by POST a
 
 test.concurrent('a document that leads to itself for ever is left in the end, with a word why', async () => {
   const line = await lineWith((response) => response.redirect('voice'))
-  const { ear, sipp } = await line.call()
+  const { ear, sipp } = await line.call(undefined, 150)
   expect(await sipp.result()).toBe(0)
   expect(line.asked('voice')).toHaveLength(1000)
   expect(ear.heardMs()).toBeGreaterThan(1000)
   const [log] = await world.carrier.list('error_logs', `?filter[account]=${line.account.id}`)
   expect(log?.attributes.message).toMatch(/1000 times/)
-})
+}, 180_000)
 
 const rejected: [reason: 'busy' | 'rejected', status: number, callStatus: string][] = [
   ['busy', 486, 'busy'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { actionsOf, segmentOf, twiml, verbsOf, warningsOf } from './compile.ts'
+import { actionsOf, callId, segmentOf, twiml, verbsOf, warningsOf } from './compile.ts'
 
 const audio = (name: string) => `http://switch:3001/freeswitch/audio/${name}.wav`
 const begin = ['set playback_terminators=none', 'answer']
@@ -172,4 +172,41 @@ test('values that are not used are told, with their line', () => {
     '3: length must be a whole number from 0 to 14400; 1 is used.',
     '5: loop must be a whole number from 0 to 1000; 1000 is used.',
   ])
+})
+
+describe('what is not ready yet', () => {
+  const document = twiml((r) => {
+    r.pause()
+    r.say('one')
+    r.play('/two.wav')
+    r.dial('+14155550001')
+  })
+  const back = `transfer ${callId} XML twiml`
+
+  test('is waited for in silence after the answer, longer each time', () => {
+    expect(actionsOf(document, 0, { hold: { index: 1, waits: 0 } })).toEqual([
+      ...['set playback_terminators=none', 'sleep 1000', 'answer', 'playback silence_stream://500'],
+      ...['set twiml_at=3.wait.1.0', back],
+    ])
+    const again = (waits: number) => actionsOf(document, 1, { answered: true, hold: { index: 1, waits } })
+    expect(again(1)).toEqual([
+      ...['set playback_terminators=none', 'playback silence_stream://1000'],
+      ...['set twiml_at=3.wait.1.1', back],
+    ])
+    expect(again(9)[1]).toBe('playback silence_stream://2000')
+  })
+
+  test('is looked for at once when something was heard before it', () => {
+    const { actions, prompts } = segmentOf(document, 0, { hold: { index: 2, waits: 0 } })
+    expect(actions.map(({ application, data }) => `${application} ${data}`.trim())).toEqual([
+      ...[
+        'set playback_terminators=none',
+        'sleep 1000',
+        'answer',
+        `playback ${audio('say-woman-en-US-one')}`,
+      ],
+      ...['set twiml_at=3.wait.2.0', back],
+    ])
+    expect(prompts).toMatchObject([{ text: 'one' }])
+  })
 })

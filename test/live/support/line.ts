@@ -24,7 +24,7 @@ export type Line = {
   /** Waits for the nth request to a path. */
   isAsked(path: string, nth?: number, withinMs?: number): Promise<WebhookRequest>
   /** A caller who stays until the other side hangs up, unless told otherwise. */
-  call(script?: readonly Step[]): Promise<Caller>
+  call(script?: readonly Step[], timeoutSeconds?: number): Promise<Caller>
   /** The newest call that has one of these statuses, once there is one. */
   ended(...statuses: string[]): Promise<Awaited<ReturnType<Twilio['calls']['list']>>[number]>
 }
@@ -81,7 +81,7 @@ export async function openLine(world: World, settings: object = {}): Promise<Lin
     },
     isAsked: (path, nth = 1, withinMs = 20_000) =>
       until(`${path} is asked`, () => asked(path)[nth - 1], withinMs),
-    call: (script) => startCaller(world, number, script),
+    call: (script, timeoutSeconds) => startCaller(world, number, script, timeoutSeconds),
     ended: (...statuses) =>
       until(
         `the call is ${statuses.join(' or ')}`,
@@ -106,11 +106,12 @@ async function startCaller(
   world: World,
   number: string,
   script: readonly Step[] = [...final(200), ack(), ...hungUp()],
+  timeoutSeconds = 60,
 ): Promise<Caller> {
   const ear = await world.ear(callerAddress)
   const sipp = await world.sipp({
     steps: [invite({ ear }), ...script],
-    ...{ from: callerAddress, number, timeoutSeconds: 60 },
+    ...{ from: callerAddress, number, timeoutSeconds },
   })
   const answered = async () => {
     const [, port] = await until('the call is answered', () => {
