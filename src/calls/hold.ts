@@ -8,7 +8,7 @@ import { logProblem } from './log-queries.ts'
 
 // FreeSWITCH loads a prompt in the thread of the call, which sends no audio and answers no BYE meanwhile
 // (freeswitch.md 5.1): what takes longer than this is waited for with silence, like a webhook.
-const patienceMilliseconds = 400
+const patienceMilliseconds = 1000
 const patienceAgain = 100
 const patienceForOthers = 100
 // Of the two seconds that FreeSWITCH waits, some are left for the rest.
