@@ -59,7 +59,7 @@ export async function recordingStarted(
 }
 
 /** Keeps the file that FreeSWITCH uploads for a recording, and reports it; a word when there is no such recording, or its
- * file has come before, or is none. */
+ * file has come before, is none, or cannot be kept: FreeSWITCH does not send it again. */
 export async function keepUpload(
   platform: Platform,
   uploadKey: string,
@@ -71,7 +71,11 @@ export async function keepUpload(
     .where(and(eq(recordings.uploadKey, uploadKey), eq(recordings.status, 'in-progress')))
     .returning()
   if (!recording) return { problem: 'No recording waits for this file.' }
-  const kept = await keepRecording(recordingStore(platform.env), recording.id, body, { trim: recording.trim })
+  const { id, trim } = recording
+  const kept = await keepRecording(recordingStore(platform.env), id, body, { trim }).catch((error) => {
+    platform.log.error({ err: error, recording: id }, 'The file of a recording could not be kept')
+    return { problem: 'The file could not be kept.' }
+  })
   await platform.db.transaction((tx) => settle(tx, recording, kept, platform.env.PUBLIC_URL))
   return 'problem' in kept ? kept : null
 }

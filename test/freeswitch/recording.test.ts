@@ -3,6 +3,7 @@ import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { hearChannel } from '../../src/calls/events.ts'
+import { keepUpload } from '../../src/calls/recordings.ts'
 import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
@@ -105,6 +106,18 @@ test('a Record is uploaded by its unguessable URL, told to its callback and give
       RecordingUrl: expect.stringMatching(/\/Recordings\/RE[0-9a-f]{32}$/),
     },
   })
+})
+
+test('an upload that breaks off leaves no recording that is for ever about to come', async () => {
+  const path = await recordingCall('00000000-0000-4000-8000-000000000002')
+  const key = /(\w{32})\.wav$/.exec(path)?.[1] ?? ''
+  const broken = async function* () {
+    yield tone().subarray(0, 1000)
+    throw new Error('The connection is gone.')
+  }
+  expect(await keepUpload(platform, key, broken())).toEqual({ problem: 'The file could not be kept.' })
+  const [recording] = await platform.db.select().from(recordings).where(eq(recordings.uploadKey, key))
+  expect(recording).toMatchObject({ status: 'absent', duration: 0 })
 })
 
 test('that it begins is told once, when the switch says so', async () => {
