@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { type Db, rows } from '../db/connect.ts'
+import { type Db, preparedRows } from '../db/connect.ts'
 import type { Candidate, Step } from '../trunks/identify.ts'
 import type { Instructions } from './call.ts'
 import { type Arrival, type Found, type NumberCandidate, tailsOf } from './route-inbound.ts'
@@ -8,8 +8,9 @@ import { type Arrival, type Found, type NumberCandidate, tailsOf } from './route
  * one statement. LIMIT and OFFSET keep the planner from joining whole tables when it knows too little of them (the
  * embedded database is never analysed by itself): each part is found by an index, whatever the number of trunks. */
 export async function findInbound(db: Db, arrival: Arrival): Promise<Found> {
-  const found = await rows<CandidateRow>(
+  const found = await preparedRows<CandidateRow>(
     db,
+    'find_inbound',
     sql`
     WITH candidate AS MATERIALIZED (${sql.join(waysOf(arrival), sql` UNION ALL `)})
     SELECT c.*, n.*, encode(a.auth_token_encrypted, 'base64') AS auth_token, a.name AS account_name, a.status AS account_status
@@ -137,8 +138,9 @@ export type InboundCall = {
 /** Stores a ringing call and so takes one of its trunk's channels, or gives null when none is left. The same channel
  * arriving again (FreeSWITCH asked a second server) is the same call, with the step it has come to. */
 export async function admitInbound(db: Db, call: InboundCall): Promise<{ id: string; step: number } | null> {
-  const [admitted] = await rows<{ id: string; step: number }>(
+  const [admitted] = await preparedRows<{ id: string; step: number }>(
     db,
+    'admit_inbound',
     sql`
     WITH admitted AS (INSERT INTO phone_calls AS c (carrier_id, account_id, sip_trunk_id, incoming_phone_number_id, direction, status,
       from_number, to_number, channel_uuid, switch_name, status_callback_url, status_callback_method, instructions,

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, sql } from 'drizzle-orm'
-import { type Db, rows } from '../db/connect.ts'
+import { type Db, preparedRows, rows } from '../db/connect.ts'
 import { registrations } from '../db/schema.ts'
 import type { StatusCallback } from '../webhooks/webhook.ts'
 import type { Instructions, RunningCall } from './call.ts'
@@ -40,8 +40,9 @@ export type NewLeg = {
  * the end of one that cannot be rung, are still to be told (begin-leg.ts). */
 export async function insertLeg(db: Db, leg: NewLeg): Promise<boolean> {
   const { parent, callback } = leg
-  const [stored] = await rows<{ status: string }>(
+  const [stored] = await preparedRows<{ status: string }>(
     db,
+    'insert_leg',
     sql`
     WITH way AS (SELECT ${leg.usable}::boolean AND trunk_has_channel(${leg.sipTrunkId}::uuid) AS open)
     INSERT INTO phone_calls (id, carrier_id, account_id, sip_trunk_id, parent_call_id, direction, status, from_number,

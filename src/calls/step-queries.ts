@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { type Db, rows } from '../db/connect.ts'
+import { type Db, preparedRows, rows } from '../db/connect.ts'
 import type { RunningCall, WebhookStep } from './call.ts'
 
 /** A step as it is stored. */
@@ -41,8 +41,9 @@ export async function saveStep(
   prompts: readonly { id: string; source: object }[] = [],
 ): Promise<boolean> {
   const { id, step } = call
-  const saved = await rows<{ step: number }>(
+  const saved = await preparedRows<{ step: number }>(
     db,
+    'save_step',
     sql`
     WITH ${knownPrompts(prompts)},
     current AS (UPDATE phone_calls SET step = ${step}, updated_at = now() WHERE id = ${id}::uuid AND step <= ${step}

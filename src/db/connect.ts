@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import type { SQL } from 'drizzle-orm'
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { type PgDatabase, PgDialect, type PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator'
 import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
@@ -99,8 +99,23 @@ const loggerFor = (onStatement: OnStatement | undefined) =>
 
 /** Rows of a hand-written query: the two drivers wrap them differently. Column names come as the query has them. */
 export async function rows<Row>(db: Db, query: SQL): Promise<Row[]> {
-  const result = (await db.execute(query)) as unknown as Row[] | { rows: Row[] }
-  return Array.isArray(result) ? result : result.rows
+  return unwrap<Row>(await db.execute(query))
+}
+
+const dialect = new PgDialect({ casing: 'snake_case' })
+
+/** The same for a statement that runs with every call: PostgreSQL reads and plans it once for each connection, and it
+ * costs one round trip instead of two. It may have a few texts and no more, since each is kept for as long as the
+ * connection: what varies is a parameter. The embedded database plans it each time. */
+export async function preparedRows<Row>(db: Db, name: string, query: SQL): Promise<Row[]> {
+  const statement = db._.session.prepareQuery(dialect.sqlToQuery(query), undefined, name, false)
+  return unwrap<Row>(await statement.execute())
+}
+
+// The drivers' own types do not know which columns a hand-written query has.
+function unwrap<Row>(result: unknown): Row[] {
+  const read = result as Row[] | { rows: Row[] }
+  return Array.isArray(read) ? read : read.rows
 }
 
 // Several processes may start at once: one migrates, the others wait for it.

@@ -1,6 +1,8 @@
+import { sql } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
+import { rows } from '../../src/db/connect.ts'
 import type { Platform } from '../../src/platform.ts'
 import { capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
@@ -81,3 +83,33 @@ test('a digest user costs one', async () => {
   await post(app, '/freeswitch/xml', capturedFetch('directory-register-digest'))
   expect(statements).toHaveLength(1)
 })
+
+// The embedded database has no statements that it keeps.
+test.skipIf(process.env.TEST_DATABASE_URL === undefined)(
+  'PostgreSQL keeps the plans of what runs with each call, one for each statement however many calls come',
+  async () => {
+    for (let n = 10; n < 30; n++)
+      await post(
+        app,
+        '/freeswitch/xml',
+        capturedFetch('dialplan-inbound-source-ip', {
+          'Unique-ID': `00000000-0000-4000-8000-0000000001${n}`,
+          'Hunt-Destination-Number': n % 2 === 0 ? '14155550777' : '14155551234',
+        }),
+      )
+    // Of whichever connection is asked: each has its own, and all have served calls.
+    const kept = await Promise.all(Array.from({ length: 10 }, () => keptStatements()))
+    for (const name of ['WITH candidate AS', 'WITH admitted AS', 'WITH way AS', 'WITH named AS']) {
+      const times = kept.map((texts) => texts.filter((text) => text === name).length)
+      expect(Math.max(...times), name).toBe(1)
+    }
+  },
+)
+
+async function keptStatements(): Promise<string[]> {
+  const kept = await rows<{ statement: string }>(
+    platform.db,
+    sql`SELECT statement FROM pg_prepared_statements`,
+  )
+  return kept.map(({ statement }) => statement.trim().replace(/\s+/g, ' ').split(' ').slice(0, 3).join(' '))
+}
