@@ -59,7 +59,7 @@ const Schema = v.object({
     ),
   ),
   SWITCH_PASSWORD: v.optional(v.pipe(v.string(), v.nonEmpty('expected a password'))),
-  DATABASE_URL: v.optional(v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, 'expected postgres://…'))),
+  DATABASE_URL: v.optional(v.pipe(v.string(), v.check(isPostgresUrl, 'expected postgres://…'))),
   DATA_DIR: v.optional(v.pipe(v.string(), v.nonEmpty()), './data'),
   ENCRYPTION_KEY: v.optional(encryptionKey),
   OPERATOR_TOKEN: v.optional(v.string()),
@@ -125,6 +125,11 @@ function settle(env: v.InferOutput<typeof Schema>, regions: Region[]) {
       SWITCH_URL ?? `http://${switchHost.includes(':') ? `[${switchHost}]` : switchHost}:${env.SWITCH_PORT}`,
     regions,
   }
+}
+
+// Of several hosts (`h1:5432,h2:5432`) the driver, too, reads the first as that of the URL.
+function isPostgresUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text.replace(/,[^/?]*/, ''))
 }
 
 function isAnyAddress(host: string): boolean {

@@ -45,6 +45,9 @@ export function toDialledNumber(text: string): DialledNumber | null {
   return /^\+?[0-9*#]{1,32}$/.test(text) ? (text as DialledNumber) : null
 }
 
+/** Whether a text is meant as a SIP URI, right or wrong, and not as a number; a scheme is the same in any case. */
+export const isSipUri = (text: string): boolean => /^sips?:/i.test(text)
+
 /** `sip:user@host:port;transport=x?X-Header=value` taken apart; `sip://` is accepted as well (contract section 7). `sips:`
  * means TLS over whatever it names (RFC 3261, 26.2.2): it never goes in the clear. Null when any part is not of the checked
  * form: it is refused, never escaped. */

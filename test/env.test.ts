@@ -61,6 +61,10 @@ test.each([
   ],
   [{ SWITCH_URL: 'ftp://x' }, 'SWITCH_URL is wrong: expected http://host:port, but it is ftp://x.'],
   [{ SWITCH_URL: 'http://a:b:c' }, 'SWITCH_URL is wrong: expected http://host:port, but it is http://a:b:c.'],
+  [
+    { DATABASE_URL: 'postgres://[bad', ENCRYPTION_KEY: key },
+    'DATABASE_URL is wrong: expected postgres://…, but it is something else.',
+  ],
   [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is wrong: expected a log level, but it is loud.'],
 ])('%j: %s', (variables, problem) => expect(problemOf(variables)).toBe(problem))
 
@@ -74,7 +78,8 @@ describe('what goes together', () => {
 
   test("somebody's own database needs the key", () => {
     expect(problemOf({ DATABASE_URL: 'postgres://h/d' })).toMatch(/^ENCRYPTION_KEY is missing/)
-    expect(problemOf({ DATABASE_URL: 'postgres://h/d', ENCRYPTION_KEY: key })).toBeNull()
+    for (const url of ['postgres://h/d', 'postgres://h1:5432,h2:5433/d', 'postgresql://u:p@[::1]:5432/d'])
+      expect(problemOf({ DATABASE_URL: url, ENCRYPTION_KEY: key }), url).toBeNull()
   })
 })
 

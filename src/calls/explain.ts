@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm'
 import type { Account } from '../accounts/account.ts'
 import { type Db, rows } from '../db/connect.ts'
+import { uriEndpoint } from '../dialplan-action.ts'
 import { meaningOf, normalise, stored } from '../numbers/e164.ts'
 import type { Platform } from '../platform.ts'
 import { type Keys, nameFor } from '../secrets.ts'
+import { isSipUri, toSipUri } from '../sip-uri.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
 import { endpoint } from '../trunks/dial-string.ts'
 import type { Step } from '../trunks/identify.ts'
@@ -12,6 +14,7 @@ import { findInbound } from './inbound-queries.ts'
 import { contactOfClient } from './leg-queries.ts'
 import { ownNumber } from './order.ts'
 import { type Arrival, type InboundRoute, type NumberCandidate, routeInbound } from './route-inbound.ts'
+import { refusedSipHost } from './sip-host.ts'
 
 /** What would become of a call, and everything that was looked at on the way. */
 export type Explanation = {
@@ -41,7 +44,6 @@ export async function explainInbound(
   const own = found.filter(({ candidate }) => candidate.carrierId === carrierId)
   const live = routeInbound(arrival, found, keys)
   const route = isTold(live, carrierId) ? live : routeInbound(arrival, own, keys)
-  const nothing = { dialString: null, route: null }
   if (route.kind === 'refusal') {
     const { code, message, told } = route.refusal
     const trunkId = told.find((trunk) => trunk.carrierId === carrierId)?.id ?? null
@@ -62,29 +64,48 @@ const isTold = (route: InboundRoute, carrierId: string) =>
 
 /** Explains a call that an account would place, by the very functions that choose its trunk and write its dial string. */
 export async function explainOutbound(
-  { db }: Platform,
+  platform: Platform,
   account: Account,
   numbers: { to: string; from: string },
 ): Promise<Explanation> {
+  if (isSipUri(numbers.to)) return explainSipUri(platform, account, numbers)
   const meaning = meaningOf(numbers.to, null)
-  const nothing = { trunkId: null, dialString: null, route: null }
   if (meaning.kind === 'other') {
-    const message = `${numbers.to} is not a valid phone number.`
-    return { ...nothing, steps: [], refusal: { code: 21211, message } }
+    return { ...nothing, steps: [], refusal: notDialled(`${numbers.to} is not a valid phone number.`) }
   }
-  const asker = [accountStep(account), ...(await callerSteps(db, account, numbers.from))]
+  const { db } = platform
+  const asker = await askerSteps(db, account, numbers.from)
   const { trunks, steps: chosen } = await chooseTrunks(db, account, meaning.number)
   const [trunk] = trunks
   const channels = trunk === undefined ? [] : [await channelStep(db, trunk)]
   const steps = [...asker, ...chosen, ...channels]
-  const refused = asker.find(({ kept }) => !kept)
-  if (refused !== undefined)
-    return { ...nothing, steps, refusal: { code: codeOf(refused), message: refused.reason } }
+  const refused = refusalOf(asker)
+  if (refused !== null) return { ...nothing, steps, refusal: refused }
   if (trunk === undefined)
     return { ...nothing, steps, refusal: { code: 13224, message: 'No trunk can dial this number.' } }
   const dialString = endpoint(trunk, meaning.number, await contactOf(db, trunk))
   const refusal = dialString === null ? unreachable : null
   return { ...nothing, steps, trunkId: trunk.id, dialString, refusal }
+}
+
+const nothing = { trunkId: null, dialString: null, route: null }
+
+const notDialled = (message: string) => ({ code: 21211, message })
+
+// A SIP URI is called without a trunk.
+async function explainSipUri(
+  { db, env }: Platform,
+  account: Account,
+  { to, from }: { to: string; from: string },
+): Promise<Explanation> {
+  const uri = toSipUri(to)
+  if (uri === null) return { ...nothing, steps: [], refusal: notDialled(`${to} is not a valid SIP address.`) }
+  const inside = refusedSipHost(env, uri.host)
+  if (inside !== null)
+    return { ...nothing, steps: [], refusal: notDialled(`${to} cannot be called. ${inside}`) }
+  const steps = await askerSteps(db, account, from)
+  const refusal = refusalOf(steps)
+  return { ...nothing, steps, dialString: refusal === null ? uriEndpoint(uri) : null, refusal }
 }
 
 const unreachable = { code: 480, message: 'The client of the trunk is not registered.' }
@@ -114,6 +135,16 @@ const accountStep = ({ id, carrierId, name, status }: Account): Step => ({
   reason: `The account is ${status}.`,
 })
 
+const askerSteps = async (db: Db, account: Account, from: string): Promise<Step[]> => [
+  accountStep(account),
+  ...(await callerSteps(db, account, from)),
+]
+
+function refusalOf(asker: readonly Step[]): Explanation['refusal'] {
+  const refused = asker.find(({ kept }) => !kept)
+  return refused === undefined ? null : { code: codeOf(refused), message: refused.reason }
+}
+
 async function callerSteps(db: Db, account: Account, from: string): Promise<Step[]> {
   if (from === '') return []
   const number = normalise(from, null)
@@ -131,7 +162,7 @@ async function callerSteps(db: Db, account: Account, from: string): Promise<Step
   ]
 }
 
-const codeOf = ({ looked_at }: Step): number => (looked_at === 'account' ? 20003 : 21210)
+const codeOf = ({ looked_at }: Step): number => (looked_at === 'account' ? 20005 : 21210)
 
 async function channelStep(db: Db, trunk: Pick<Trunk, 'id' | 'carrierId' | 'name'>): Promise<Step> {
   const [found] = await rows<{ free: boolean }>(db, sql`SELECT trunk_has_channel(${trunk.id}::uuid) AS free`)

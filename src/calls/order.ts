@@ -5,6 +5,7 @@ import { type Db, rows } from '../db/connect.ts'
 import { idempotencyKeys, phoneCalls } from '../db/schema.ts'
 import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
+import { isSipUri } from '../sip-uri.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
 import type { StatusCallback } from '../webhooks/webhook.ts'
 import type { Instructions } from './call.ts'
@@ -92,8 +93,6 @@ export async function ownNumber(
   )
   return own ?? null
 }
-
-const isSipUri = (to: string) => to.startsWith('sip')
 
 // Another request with the key waits here until this one is through.
 async function takeKey(

@@ -108,9 +108,16 @@ function settle({ trunk, number, from, to }: Match, steps: Step[]): InboundRoute
 
 const refuse = (refusal: InboundRefusal, steps: Step[]): InboundRoute => ({ kind: 'refusal', refusal, steps })
 
-function unidentified({ sourceIp }: Arrival): InboundRefusal {
-  const message = `No trunk lists the source address ${sourceIp ?? '(none)'}, and the caller has not logged in.`
-  return { kind: 'unidentified', code: 407, message, accountId: null, told: [] }
+function unidentified(arrival: Arrival): InboundRefusal {
+  return { kind: 'unidentified', code: 407, message: strangerOf(arrival), accountId: null, told: [] }
+}
+
+// A live call always has an address; a route test may ask with a gateway or a user name alone.
+function strangerOf({ gateway, username, sourceIp }: Arrival): string {
+  if (username !== null) return `No client_credentials trunk has the user name ${JSON.stringify(username)}.`
+  if (sourceIp === null && gateway !== null)
+    return `No outbound_registration trunk has the gateway ${gateway.id}.`
+  return `No trunk lists the source address ${sourceIp ?? '(none)'}, and the caller has not logged in.`
 }
 
 // Where several carriers list an address and none has the number, telling all would tell each about calls of the others.

@@ -50,7 +50,7 @@ export const matches = (header: string | undefined, object: ResourceObject): boo
 
 /** Whether an If-None-Match header names the document that would be answered (RFC 9110, 13.1.2). */
 export const isKnown = (header: string | undefined, tag: string): boolean =>
-  header !== undefined && tagsOf(header.replaceAll('W/', '')).includes(tag)
+  header !== undefined && (header.trim() === '*' || tagsOf(header.replaceAll('W/', '')).includes(tag))
 
 function resourceTag({ attributes, relationships }: ResourceObject, once: readonly string[] = []): string {
   const lasting = Object.entries(attributes).filter(([name]) => !once.includes(name))

@@ -72,9 +72,23 @@ const time = v.pipe(
     /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2}))?$/,
     'Expected a date (2026-03-01) or a time with its zone (2026-03-01T08:00:00Z).',
   ),
+  v.check(existsOnCalendar, 'Expected a date that exists.'),
   v.transform((text) => new Date(text)),
-  v.check((date) => !Number.isNaN(date.getTime()), 'Expected a date that exists.'),
+  v.check(isOfFourDigits, 'Expected a date that exists.'),
 )
+
+// JavaScript takes February 30 for March 2.
+function existsOnCalendar(text: string): boolean {
+  const day = text.slice(0, 10)
+  const date = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
+}
+
+// PostgreSQL writes a year 0, and years of more than four digits, otherwise than ISO 8601 does; a zone can lead there.
+function isOfFourDigits(date: Date): boolean {
+  const year = date.getUTCFullYear()
+  return year >= 1 && year <= 9999
+}
 
 /** From a day's beginning (UTC) or a time on. */
 export const from = (column: PgColumn): Filter =>

@@ -104,7 +104,8 @@ async function answerOne<R extends Row, S extends Scope>(
     ...(object.meta && { meta: object.meta }),
   }
   const tag = entityTag(object, document, once)
-  if (c.req.method === 'GET' && isKnown(c.req.header('if-none-match'), tag))
+  const reads = c.req.method === 'GET' || c.req.method === 'HEAD'
+  if (reads && isKnown(c.req.header('if-none-match'), tag))
     return new Response(null, { status: 304, headers: { ETag: tag } })
   return answer(status, document, { ETag: tag, ...(status === 201 && { Location: self }) })
 }

@@ -3,7 +3,7 @@ import { refusedSipHost } from '../calls/sip-host.ts'
 import type { DocumentSource } from '../calls/start.ts'
 import type { Env } from '../env.ts'
 import { meaningOf } from '../numbers/e164.ts'
-import { toSipUri } from '../sip-uri.ts'
+import { isSipUri, toSipUri } from '../sip-uri.ts'
 import { readTwiml } from '../twiml/read-twiml.ts'
 import { recordingEvents } from '../twiml/recording.ts'
 import { callEvents, type StatusCallback, type Webhook } from '../webhooks/webhook.ts'
@@ -83,7 +83,7 @@ function readTo(reading: Reading, env: Env): string {
 }
 
 function toDestination(env: Env, to: string): { to: string } | { problem: string } {
-  if (/^sips?:/i.test(to)) return toSipDestination(env, to)
+  if (isSipUri(to)) return toSipDestination(env, to)
   const meaning = meaningOf(to, null)
   return meaning.kind === 'e164' ? { to: meaning.number } : notValid
 }

@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { isDatabaseAway } from '../db/violation.ts'
 import type { Platform } from '../platform.ts'
@@ -27,17 +27,31 @@ export function twilioApi(platform: Platform): Hono<TwilioEnv> {
   serveCalls(app, platform)
   serveRecordings(app, platform)
   serveIncomingPhoneNumbers(app, platform)
-  for (const path of served) app.all(path, (c) => answerProblem(c, methodNotAllowed))
+  for (const [path, methods] of served)
+    for (const one of path.endsWith(':item') || path === account ? [path] : both(path))
+      app.all(one, (c) => refuseMethod(c, methods))
   app.all('*', answerNotFound)
   return app
 }
 
 const unavailable = problem(20503, 'The service is not available now. Try again', 503)
 const tooLarge = problem(20413, 'The body is larger than 256 KB', 413)
-const served = [
-  '/Accounts/:account',
-  ...['Calls', 'Recordings', 'IncomingPhoneNumbers', 'Calls/:id/Recordings'].flatMap((list) => [
-    ...both(`/Accounts/:account/${list}`),
-    `/Accounts/:account/${list}/:item`,
-  ]),
+const account = '/Accounts/:account'
+
+// What is served, by path: the Allow of an answer that refuses another method (RFC 9110, 15.5.6).
+const served: [path: string, methods: string][] = [
+  [account, 'GET, HEAD'],
+  [`${account}/Calls`, 'GET, HEAD, POST'],
+  [`${account}/Calls/:item`, 'GET, HEAD, POST'],
+  [`${account}/Recordings`, 'GET, HEAD'],
+  [`${account}/Recordings/:item`, 'GET, HEAD, DELETE'],
+  [`${account}/Calls/:id/Recordings`, 'GET, HEAD'],
+  [`${account}/Calls/:id/Recordings/:item`, 'GET, HEAD, DELETE'],
+  [`${account}/IncomingPhoneNumbers`, 'GET, HEAD'],
+  [`${account}/IncomingPhoneNumbers/:item`, 'GET, HEAD, POST, DELETE'],
 ]
+
+function refuseMethod(c: Context, methods: string): Response {
+  c.header('Allow', methods)
+  return answerProblem(c, methodNotAllowed)
+}

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { eq, type SQL } from 'drizzle-orm'
+import { and, eq, type SQL } from 'drizzle-orm'
 import type { Context, Hono } from 'hono'
 import { fromSid } from '../accounts/account.ts'
 import { openRecording } from '../audio/recording-file.ts'
@@ -14,11 +14,14 @@ import {
 import { recordings } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
 import type { TwilioEnv } from './authenticate.ts'
+import { callOf } from './call-filters.ts'
 import { answerNotFound } from './error.ts'
 import { readQuery } from './form.ts'
 import { answerPage } from './page.ts'
+import type { Reading } from './parameters.ts'
 import { both, idIn, pathOf } from './path.ts'
 import { recordingJson } from './recording-json.ts'
+import { timeFilters } from './time-filters.ts'
 
 type TwilioContext = Context<TwilioEnv>
 
@@ -97,16 +100,25 @@ function listRecordings(
   where: SQL | undefined,
 ): Promise<Response> {
   const accountId = c.get('account').id
-  return answerPage(c, readQuery(c), {
+  const reading = readQuery(c)
+  return answerPage(c, reading, {
     name: 'recordings',
     path,
     prefix: 'RE',
     seq: recordings.seq,
-    where,
+    where: and(where, ...recordingFilters(reading)),
     select: (page) => selectRecordings(db, accountId, page),
     positionOf: async (id) => (await recordingOf(db, accountId, id))?.seq ?? null,
     toJson: (recording) => recordingJson(recording, env),
   })
+}
+
+function recordingFilters(reading: Reading): SQL[] {
+  const callId = callOf(reading, 'CallSid')
+  return [
+    ...(callId === null ? [] : [eq(recordings.callId, callId)]),
+    ...timeFilters(reading, 'DateCreated', recordings.createdAt),
+  ]
 }
 
 async function recordingAsked(c: TwilioContext, { db }: Platform): Promise<Recording | null> {

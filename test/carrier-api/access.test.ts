@@ -89,6 +89,12 @@ test('an entity tag guards a change, and saves an answer that is known', async (
   const again = await client.get(own, { 'If-None-Match': known })
   expect([again.status, again.text, tagOf(again)]).toEqual([304, '', known])
   expect((await client.get(own, { 'If-None-Match': tagOf(first) })).status).toBe(200)
+  expect((await client.get(own, { 'If-None-Match': '*' })).status).toBe(304)
+  const head = await app.request(`http://api.localhost/carrier/v1${own}`, {
+    method: 'HEAD',
+    headers: { Authorization: `Bearer ${client.token}`, 'If-None-Match': known },
+  })
+  expect([head.status, head.headers.get('etag')]).toEqual([304, known])
 
   expect((await client.remove(own, { 'If-Match': tagOf(first) })).status).toBe(412)
   expect((await client.remove(own, { 'If-Match': known })).status).toBe(204)

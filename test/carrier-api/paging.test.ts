@@ -152,3 +152,18 @@ test('a cursor of another list, order or carrier is none', async () => {
   for (const query of ['page[size]=0', 'page[size]=101', 'page[size]=x', 'page[size]=-1', 'page[size]='])
     expect(problems(await client.get(`/sip_trunks?${query}`))).toEqual(['400 invalid_parameter page[size]'])
 })
+
+test('a time that no row can have is a wrong parameter, and no error of ours', async () => {
+  for (const name of ['filter[from_date]', 'filter[to_date]'])
+    for (const time of [
+      '0000-01-01',
+      '0000-12-31T23:59:59Z',
+      '0001-01-01T00:00:00%2B14:00',
+      '9999-12-31T23:59:59-14:00',
+      '2026-02-30',
+      '2026-13-01',
+    ])
+      expect(problems(await client.get(`/sip_trunks?${name}=${time}`)), time).toEqual([
+        `400 invalid_parameter ${name}`,
+      ])
+})

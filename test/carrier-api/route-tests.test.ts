@@ -130,6 +130,12 @@ test('the other two ways, and what is refused', async () => {
     trunk_id: null,
     refusal: { code: 407 },
   })
+  expect(await inbound({ username: 'nobody' })).toMatchObject({
+    refusal: { code: 407, message: 'No client_credentials trunk has the user name "nobody".' },
+  })
+  expect(await inbound({ gateway_id: ids.trunk })).toMatchObject({
+    refusal: { code: 407, message: `No outbound_registration trunk has the gateway ${ids.trunk}.` },
+  })
   expect(await inbound({ source_ip: '203.0.113.1', to: '2125551234' })).toMatchObject({
     trunk_id: ids.trunk,
     route: null,
@@ -174,6 +180,11 @@ test('an outbound call: the trunk, and what FreeSWITCH would dial', async () => 
     refusal: { code: 480 },
   })
   expect(await outbound('+33140000000')).toMatchObject({ trunk_id: null, refusal: { code: 13224 } })
+  expect(await outbound('SIP:alice@pbx.example.com')).toMatchObject({
+    ...{ trunk_id: null, dial_string: 'sofia/nat_gateway/sip:alice@pbx.example.com', refusal: null },
+    steps: [{ looked_at: 'account', kept: true }],
+  })
+  expect(await outbound('sip:a b@x')).toMatchObject({ dial_string: null, refusal: { code: 21211 } })
   expect(await outbound('911x')).toMatchObject({ steps: [], refusal: { code: 21211 } })
   expect(await outbound('+442079460000', { from: '+14155559999' })).toMatchObject({
     refusal: { code: 21210 },
@@ -197,7 +208,7 @@ test('a full trunk and a disabled account say so', async () => {
   const account = `/accounts/${ids.account}`
   await client.patch(account, doc('account', { status: 'disabled' }, { id: ids.account }))
   expect(await inbound({ source_ip: '203.0.113.1' })).toMatchObject({ refusal: { code: 403 } })
-  expect(await outbound('+442079460000')).toMatchObject({ refusal: { code: 20003 } })
+  expect(await outbound('+442079460000')).toMatchObject({ refusal: { code: 20005 } })
   await client.patch(account, doc('account', { status: 'enabled' }, { id: ids.account }))
 })
 

@@ -140,6 +140,9 @@ describe('calls', () => {
   test('a SIP URI is called without a trunk', async () => {
     const call = await client.calls.create({ to: 'sip:alice@pbx.example.com', from, url })
     expect(call).toMatchObject({ to: 'sip:alice@pbx.example.com', toFormatted: 'sip:alice@pbx.example.com' })
+    const loud = await client.calls.create({ to: 'SIP:bob@pbx.example.com', from, url })
+    const [row] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.to, loud.to))
+    expect(row).toMatchObject({ sipTrunkId: null, routeSteps: [] })
   })
 
   test('a queued call is cancelled, and then can no more be changed', async () => {
@@ -426,6 +429,16 @@ test('recordings are listed, those of a call among them, fetched and deleted', a
     duration: '7',
   })
   const sid = recording?.sid ?? ''
+  const day = 86_400_000
+  const [yesterday, tomorrow] = [new Date(Date.now() - day), new Date(Date.now() + day)]
+  const found = async (filter: Parameters<typeof client.recordings.list>[0]) =>
+    (await client.recordings.list(filter)).length
+  expect(await found({ callSid: call.sid })).toBe(1)
+  expect(await found({ callSid: `CA${'0'.repeat(32)}` })).toBe(0)
+  expect(await found({ dateCreatedAfter: yesterday, dateCreatedBefore: tomorrow })).toBe(1)
+  expect(await found({ dateCreatedAfter: tomorrow })).toBe(0)
+  expect(await found({ dateCreatedBefore: yesterday })).toBe(0)
+  expect(await rejection(client.recordings.list({ callSid: 'x' }))).toMatchObject({ code: 20001 })
   expect((await client.calls(call.sid).recordings.list()).map((found) => found.sid)).toEqual([sid])
   expect((await client.recordings(sid).fetch()).toJSON()).toEqual(recording?.toJSON())
   expect(await client.recordings(sid).remove()).toBe(true)

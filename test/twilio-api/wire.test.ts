@@ -118,6 +118,15 @@ describe('who may ask what', () => {
         status: 405,
       })
     expect((await send(account(), { method: 'POST' })).json).toMatchObject({ code: 20004 })
+    for (const [path, allowed] of [
+      ['', 'GET, HEAD'],
+      ['/Calls.json', 'GET, HEAD, POST'],
+      [`/Calls/CA${'0'.repeat(32)}.json`, 'GET, HEAD, POST'],
+      ['/IncomingPhoneNumbers', 'GET, HEAD'],
+      [`/IncomingPhoneNumbers/PN${'0'.repeat(32)}`, 'GET, HEAD, POST, DELETE'],
+      [`/Recordings/RE${'0'.repeat(32)}.json`, 'GET, HEAD, DELETE'],
+    ])
+      expect((await send(`${account()}${path}`, { method: 'PUT' })).headers.get('allow'), path).toBe(allowed)
   })
 })
 
