@@ -82,6 +82,12 @@ export const removeContact = (
 const atSwitch = (self: SwitchOfRegion, registrationId: string) =>
   and(eq(registrations.switchId, self.id), eq(registrations.registrationId, registrationId))
 
+/** Lets nobody else look at the contacts of a trunk so until the transaction ends: an event and a comparison with the switch
+ * may come upon the same contact at once, and each would tell of it as the first, or neither of the last. */
+export async function lockContacts(tx: Db, trunkId: string): Promise<void> {
+  await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`contacts of ${trunkId}`}, 0))`)
+}
+
 /** How many contacts of a trunk are registered now, at whatever switch. */
 export async function countContacts(db: Db, trunkId: string): Promise<number> {
   const [counted] = await rows<{ contacts: number }>(

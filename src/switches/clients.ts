@@ -9,6 +9,7 @@ import {
   contactsAt,
   countContacts,
   currentMarks,
+  lockContacts,
   removeContact,
   sharesCallId,
   storeContact,
@@ -30,6 +31,7 @@ export async function clientRegistered(
   if (marked === null) return null
   const stale = (await currentMarks(db, [marked.trunkId])).get(marked.trunkId) !== marked.mark
   await db.transaction(async (tx) => {
+    await lockContacts(tx, marked.trunkId)
     const first = (await countContacts(tx, marked.trunkId)) === 0
     await storeContact(tx, self, marked, told)
     if (first && !stale) await tellOfClient(tx, 'sip_trunk.client_registered', marked.trunkId, told)
@@ -40,9 +42,11 @@ export async function clientRegistered(
 /** Takes that a contact is gone: unregistered, expired or flushed. */
 export async function clientGone(db: Db, self: SwitchOfRegion, key: ContactKey): Promise<void> {
   await db.transaction(async (tx) => {
-    for (const contact of await removeContact(tx, self, key))
+    for (const contact of await removeContact(tx, self, key)) {
+      await lockContacts(tx, contact.trunkId)
       if ((await countContacts(tx, contact.trunkId)) === 0)
         await tellOfClient(tx, 'sip_trunk.client_unregistered', contact.trunkId, contact)
+    }
   })
 }
 

@@ -9,6 +9,7 @@ import { holdIn } from '../../src/calls/hold.ts'
 import { errorLogs, phoneCalls } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { sine, wav } from '../audio/sounds.ts'
+import { eventually } from '../support/eventually.ts'
 import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk } from '../support/rows.ts'
@@ -116,10 +117,13 @@ test('what will never be there is not waited for any longer, and is told once', 
   await call.comeBack('1.wait.0.0')
   const actions = await released(call)
   expect(actions.at(-1)).toBe('hangup NORMAL_CLEARING')
-  const logs = await platform.db.select().from(errorLogs)
-  expect(logs.map(({ message }) => message)).toEqual([
-    `A prompt cannot be heard. ${sounds.url}/gone answered 404.`,
-  ])
+  // It is told beside the call, not before it goes on.
+  await eventually(async () => {
+    const logs = await platform.db.select().from(errorLogs)
+    expect(logs.map(({ message }) => message)).toEqual([
+      `A prompt cannot be heard. ${sounds.url}/gone answered 404.`,
+    ])
+  })
 })
 
 test('nobody waits for ever', async () => {
