@@ -1,7 +1,7 @@
-import { letGoOfWebhooks } from './calls/ask.ts'
-import { startCallWork } from './calls/work.ts'
+import { startCallWork } from './channels/work.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import type { Platform } from './platform.ts'
+import { letGoOfWebhooks } from './steps/ask.ts'
 import { startSwitches } from './switches/switches.ts'
 import { startCallbackDelivery } from './webhooks/status-callback.ts'
 

@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { savePrompts } from '../src/calls/step-queries.ts'
 import { rows } from '../src/db/connect.ts'
 import { tidy } from '../src/housekeeping.ts'
 import type { Platform } from '../src/platform.ts'
+import { savePrompts } from '../src/steps/queries.ts'
 import { createTestPlatform } from './support/platform.ts'
 import { createTenant, type Tenant } from './support/rows.ts'
 

@@ -20,7 +20,7 @@ export type Instructions = {
   dial?: string
   /** For a leg whose Dial is over: the hangup cause that it ends with, should it never have become a channel. */
   endsAs?: string
-  /** What the API wants of a call that its switch has not been told yet (control.ts). */
+  /** What the API wants of a call that its switch has not been told yet (outbound/control.ts). */
   wish?: 'hang up' | 'come back'
 }
 

@@ -5,7 +5,7 @@ import { accounts } from '../db/schema.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
 import type { Step as RouteStep } from '../trunks/identify.ts'
 import type { Trunk } from '../trunks/trunk.ts'
-import { moveInQueue } from './place-queries.ts'
+import { moveInQueue } from './due-queries.ts'
 import type { CallEnd, Progress } from './progress.ts'
 import type { MovingCall } from './progress-queries.ts'
 

@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
+import { type Db, rows } from '../db/connect.ts'
 import { phoneCalls } from '../db/schema.ts'
 import type { Instructions } from './call.ts'
 
@@ -57,3 +57,14 @@ export async function updateCall(tx: Db, call: MovingCall): Promise<void> {
     })
     .where(eq(phoneCalls.id, id))
 }
+
+/** A leg that nobody has answered, and the cause of its end where its Dial has one already. */
+export type UnansweredLeg = { id: string; endsAs: string | null }
+
+/** Legs of a call that were neither answered nor ended, in the order in which they were dialled. */
+export const unansweredLegs = (db: Db, parentId: string): Promise<UnansweredLeg[]> =>
+  rows(
+    db,
+    sql`SELECT id, instructions->>'endsAs' AS "endsAs" FROM phone_calls
+      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL AND answered_at IS NULL ORDER BY seq`,
+  )

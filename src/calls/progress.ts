@@ -3,11 +3,17 @@ import type { CallEvent } from '../webhooks/webhook.ts'
 import { type CallStatus, isOver } from './call.ts'
 import { report } from './callbacks.ts'
 import { charge } from './charge.ts'
+import { wakeQueueOf } from './due-queries.ts'
 import { nextTrunk, putBack } from './failover.ts'
 import { finalStatus, sipStatusOf } from './hangup-cause.ts'
-import { type UnansweredLeg, unansweredLegs } from './leg-queries.ts'
-import { wakeQueueOf } from './place-queries.ts'
-import { lockCall, type MovingCall, updateCall, type Which } from './progress-queries.ts'
+import {
+  lockCall,
+  type MovingCall,
+  type UnansweredLeg,
+  unansweredLegs,
+  updateCall,
+  type Which,
+} from './progress-queries.ts'
 
 // The one place where a call's state changes and its customer is told. Whatever is heard of a call (events, CDRs, fetches
 // of the answered call, the outcome of an originate, the API) moves it forward only: what comes twice or late changes

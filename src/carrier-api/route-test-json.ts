@@ -1,8 +1,9 @@
 import { isIP } from 'node:net'
 import * as v from 'valibot'
-import type { Explanation } from '../calls/explain.ts'
+import type { InboundExplanation } from '../inbound/explain.ts'
 import type { Values } from '../json-api/attribute.ts'
 import { anyObject, described, line, readBy } from '../json-api/schemas.ts'
+import type { OutboundExplanation } from '../outbound/explain.ts'
 
 const id = v.pipe(v.string(), v.uuid('must be an id'), v.toLowerCase())
 const address = readBy((text) => {
@@ -36,10 +37,13 @@ export const routeTestAnswered = {
   ),
 }
 
+/** What was found out of a call in either direction; what only the other has is null. */
+export type RouteTested = InboundExplanation & OutboundExplanation
+
 /** The attributes of a route test: what was asked, and what came of it. */
 export function routeTestAttributes(
   asked: Values<typeof routeTestEntries>,
-  { steps, trunkId, dialString, route, refusal }: Explanation,
+  { steps, trunkId, dialString, route, refusal }: RouteTested,
 ): Record<string, unknown> {
   return {
     direction: asked.direction,
@@ -57,7 +61,7 @@ export function routeTestAttributes(
   }
 }
 
-function routeJson({ number, from, to }: NonNullable<Explanation['route']>) {
+function routeJson({ number, from, to }: NonNullable<RouteTested['route']>) {
   // voice_url wins when both are set (contract section 7).
   const target = number.voiceUrl === null ? { sip_domain: number.sipDomain } : { voice_url: number.voiceUrl }
   return { account_id: number.accountId, incoming_phone_number_id: number.id, to, from, ...target }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
 import { accountOfCarrier } from '../accounts/queries.ts'
-import { type Caller, type Explanation, explainInbound, explainOutbound } from '../calls/explain.ts'
 import { done, type Issue, issue, type Outcome, refused } from '../errors.ts'
+import { type Caller, explainInbound } from '../inbound/explain.ts'
 import { toPointer } from '../json-api/attribute.ts'
 import { readData } from '../json-api/body.ts'
 import { answer } from '../json-api/document.ts'
@@ -12,8 +12,14 @@ import type { ScopeEnv } from '../json-api/handlers.ts'
 import { pick } from '../json-api/objects.ts'
 import { readView } from '../json-api/query.ts'
 import { type Mounted, refuseMethod } from '../json-api/routes.ts'
+import { explainOutbound } from '../outbound/explain.ts'
 import type { CarrierScope } from './authenticate.ts'
-import { routeTestAnswered, routeTestAttributes, routeTestEntries } from './route-test-json.ts'
+import {
+  type RouteTested,
+  routeTestAnswered,
+  routeTestAttributes,
+  routeTestEntries,
+} from './route-test-json.ts'
 
 const form = {
   type: 'route_test',
@@ -66,7 +72,7 @@ export const routeTests = (): Mounted<CarrierScope> => ({
 
 type RouteTest = Draft<typeof routeTestEntries, Record<never, never>>
 
-async function run(scope: CarrierScope, { values, issues: known }: RouteTest): Promise<Outcome<Explanation>> {
+async function run(scope: CarrierScope, { values, issues: known }: RouteTest): Promise<Outcome<RouteTested>> {
   const { platform, db, carrier } = scope
   const numbers = { to: values.to ?? '', from: values.from ?? '' }
   const callers = callersOf(values)
@@ -81,8 +87,10 @@ async function run(scope: CarrierScope, { values, issues: known }: RouteTest): P
   ]
   const [caller] = callers
   if (issues.length > 0) return refused('invalid', issues)
-  if (outbound && account !== null) return done(await explainOutbound(platform, account, numbers))
-  if (caller !== undefined) return done(await explainInbound(platform, carrier.id, caller, numbers))
+  if (outbound && account !== null)
+    return done({ ...(await explainOutbound(platform, account, numbers)), route: null })
+  if (caller !== undefined)
+    return done({ ...(await explainInbound(platform, carrier.id, caller, numbers)), dialString: null })
   return refused('invalid', [callerMissing])
 }
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { ChannelRecord } from '../calls/finish.ts'
+import type { ChannelRecord } from '../channels/finish.ts'
 import { readOutcome, uuid } from './xml-fetch.ts'
 
 const Cdr = v.object({ variables: v.record(v.string(), v.unknown()) })

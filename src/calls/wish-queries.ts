@@ -1,0 +1,62 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { type Db, rows } from '../db/connect.ts'
+import type { CallDirection, Instructions } from './call.ts'
+import { wakeCallWork } from './due-queries.ts'
+
+/** A call with something that its switch is still to be told. */
+export type WishedCall = {
+  id: string
+  channelUuid: string
+  direction: CallDirection
+  switchName: string
+  answered: boolean
+  /** It has been placed so lately that its channel may not be there yet. */
+  young: boolean
+  wish: NonNullable<Instructions['wish']>
+}
+
+// Longer than a switch may take to answer; then another process tries.
+const wishSeconds = 10
+
+/** Takes a call whose wish is due, of the switches that this process reaches; null when there is none. One that is just
+ * being placed waits until its switch has it. */
+export async function takeWish(db: Db, switchNames: readonly string[]): Promise<WishedCall | null> {
+  const [taken] = await rows<WishRow>(
+    db,
+    sql`UPDATE phone_calls SET due_at = now() + ${wishSeconds}::integer * interval '1 second'
+      WHERE id = (SELECT id FROM phone_calls WHERE due_at <= now() AND status IN ('initiated', 'ringing', 'in-progress')
+          AND instructions ? 'wish' AND placing_until IS NULL
+          AND switch_name = ANY(ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(switchNames)}::jsonb)))
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+      RETURNING id, channel_uuid, direction, switch_name, answered_at IS NOT NULL AS answered,
+        started_at > now() - interval '3 seconds' AS young, instructions->>'wish' AS wish`,
+  )
+  if (taken === undefined) return null
+  const { channel_uuid, switch_name, ...call } = taken
+  return { ...call, channelUuid: channel_uuid, switchName: switch_name }
+}
+
+type WishRow = Omit<WishedCall, 'channelUuid' | 'switchName'> & { channel_uuid: string; switch_name: string }
+
+/** Stores what the API wants of a call, and wakes whoever reaches its switch. */
+export async function putWish(tx: Db, callId: string, wish: WishedCall['wish']): Promise<void> {
+  await tx.execute(sql`UPDATE phone_calls SET instructions = instructions || ${JSON.stringify({ wish })}::jsonb,
+      due_at = now(), updated_at = now() WHERE id = ${callId}::uuid`)
+  await wakeCallWork(tx, 'wish')
+}
+
+/** Forgets a wish that was fulfilled, unless there is another by now. */
+export const dropWish = (db: Db, call: Wish): Promise<void> =>
+  change(db, call, sql`instructions = instructions - 'wish', due_at = NULL`)
+
+/** Makes a wish due again in so many milliseconds. */
+export const postponeWish = (db: Db, call: Wish, milliseconds: number): Promise<void> =>
+  change(db, call, sql`due_at = now() + ${milliseconds}::integer * interval '1 millisecond'`)
+
+type Wish = Pick<WishedCall, 'id' | 'wish'>
+
+async function change(db: Db, { id, wish }: Wish, set: SQL): Promise<void> {
+  await db.execute(
+    sql`UPDATE phone_calls SET ${set} WHERE id = ${id}::uuid AND instructions->>'wish' = ${wish}::text`,
+  )
+}

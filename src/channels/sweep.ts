@@ -1,0 +1,54 @@
+import type { CallEnd } from '../calls/progress.ts'
+import { advance } from '../calls/progress.ts'
+import type { Reachable } from '../outbound/recover.ts'
+import type { Platform, Switches } from '../platform.ts'
+import { abandonedChannels, expectedChannels, staleQueuedCalls } from './queries.ts'
+
+/** Ends the calls whose channels are gone without a word, so that no trunk's channel is ever lost: compares with the
+ * channels that each switch really has. */
+export type Sweep = (switches: Switches, reachable: Reachable) => Promise<void>
+
+/** A sweep that is to be run again and again: what is missing twice in a row is gone. In between its last words, by event
+ * or CDR, have had time to come. */
+export function createSweep(platform: Platform): Sweep {
+  let missingBefore = new Map<string, Date>()
+  return async (switches, reachable) => {
+    const missing = new Map<string, Date>()
+    const held = new Set(switches.views().flatMap(({ id, held }) => (held ? [id] : [])))
+    for (const [name, { id }] of reachable) {
+      if (!held.has(id)) continue
+      for (const channelUuid of await missingAt(platform, switches, name, id))
+        missing.set(channelUuid, missingBefore.get(channelUuid) ?? new Date())
+    }
+    for (const [channelUuid, since] of missing)
+      if (missingBefore.has(channelUuid)) await endLost(platform, channelUuid, since)
+    missingBefore = missing
+    await endStale(platform)
+  }
+}
+
+// The calls are asked for first: a channel that ends in between is missing, one that begins is not expected.
+async function missingAt({ db }: Platform, switches: Switches, name: string, id: string): Promise<string[]> {
+  const expected = await expectedChannels(db, name)
+  if (expected.length === 0) return []
+  const channels = await switches.liveChannels(id)
+  return channels === null ? [] : expected.filter((channelUuid) => !channels.has(channelUuid))
+}
+
+const lost = { cause: 'CHANNEL_LOST', sipStatus: null, assumed: true }
+
+async function endLost({ db, log }: Platform, channelUuid: string, at: Date): Promise<void> {
+  const call = await advance(db, { channelUuid }, { end: { ...lost, at } satisfies CallEnd })
+  log.warn(
+    { callId: call?.id, channelUuid },
+    'A call was ended: its switch does not have its channel any more',
+  )
+}
+
+async function endStale({ db }: Platform): Promise<void> {
+  const at = new Date()
+  for (const channelUuid of await abandonedChannels(db))
+    await advance(db, { channelUuid }, { end: { ...lost, at } })
+  for (const { id } of await staleQueuedCalls(db))
+    await advance(db, { id }, { end: { at, cause: 'ORIGINATOR_CANCEL', sipStatus: null } })
+}

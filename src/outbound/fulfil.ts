@@ -1,0 +1,42 @@
+import { advance } from '../calls/progress.ts'
+import { dropWish, postponeWish, takeWish, type WishedCall } from '../calls/wish-queries.ts'
+import type { Commands } from '../event-socket/commands.ts'
+import type { Platform } from '../platform.ts'
+import type { Reachable } from './recover.ts'
+
+/** Tells the switches what the API wants of running calls (control.ts). What does not reach its switch stays due. */
+export async function fulfilWishes(platform: Platform, reachable: Reachable): Promise<void> {
+  for (;;) {
+    const call = await takeWish(platform.db, [...reachable.keys()])
+    const commands = call === null ? undefined : reachable.get(call.switchName)?.commands
+    if (call === null || commands === undefined) return
+    await fulfil(platform, commands, call)
+  }
+}
+
+async function fulfil({ db, log }: Platform, commands: Commands, call: WishedCall): Promise<void> {
+  const told =
+    call.wish === 'hang up'
+      ? await commands.hangUp(call.channelUuid, causeFor(call))
+      : await commands.comeBack(call.channelUuid, call.id)
+  if (told.kind === 'lost') return
+  if (told.kind === 'done') return dropWish(db, call)
+  if (call.young) return postponeWish(db, call, 200)
+  log.info(
+    { callId: call.id, wish: call.wish, problem: told.problem },
+    'A call is not at its switch any more',
+  )
+  if (call.wish === 'hang up' && !call.answered) await endMissing(db, call)
+  else await dropWish(db, call)
+}
+
+// freeswitch.md 7: the cause that makes a call that was not answered a cancelled one.
+const causeFor = ({ answered, direction }: WishedCall) =>
+  answered || direction === 'inbound' ? 'NORMAL_CLEARING' : 'ORIGINATOR_CANCEL'
+
+const endMissing = (db: Platform['db'], { id, ...call }: WishedCall) =>
+  advance(
+    db,
+    { id },
+    { end: { at: new Date(), cause: causeFor({ id, ...call }), sipStatus: null, assumed: true } },
+  )
