@@ -53,7 +53,7 @@ export async function updateCall(tx: Db, call: MovingCall): Promise<void> {
     .update(phoneCalls)
     .set({
       ...{ status, callbackSequence, dueAt, placingUntil, ringingAt, answeredAt, endedAt },
-      ...{ duration, hangupCause, sipResponseCode, updatedAt: new Date() },
+      ...{ duration, hangupCause, sipResponseCode, updatedAt: sql`now()` },
     })
     .where(eq(phoneCalls.id, id))
 }

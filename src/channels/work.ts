@@ -3,6 +3,7 @@ import { dueChannel } from '../calls/due-queries.ts'
 import { rows } from '../db/connect.ts'
 import type { SwitchEvent } from '../event-socket/event.ts'
 import { fulfilWishes } from '../outbound/fulfil.ts'
+import { restMilliseconds } from '../outbound/queries.ts'
 import { createLanes } from '../outbound/queue.ts'
 import { type Reachable, recoverUnclear } from '../outbound/recover.ts'
 import type { Platform, Switches } from '../platform.ts'
@@ -40,9 +41,12 @@ export async function startCallWork(
   }, failed)
   const sweeps = createRounds(async () => sweep(switches, await reachableBy(platform, switches)), failed)
   switches.onChannelEvent((event, switchName) => hear(platform, switches, event, switchName))
-  const unlisten = await platform.database.listen(dueChannel, (work) =>
-    (work === 'wish' ? wishes : queues).wake(),
-  )
+  const unlisten = await platform.database.listen(dueChannel, (work) => {
+    if (work === 'wish') return wishes.wake()
+    queues.wake()
+    // A channel that has just become free may be taken then.
+    setTimeout(queues.wake, restMilliseconds + 10).unref()
+  })
   const clocks = [setInterval(looks.wake, look), setInterval(sweeps.wake, sweepMs)]
   looks.wake()
   return async () => {

@@ -330,6 +330,8 @@ export const phoneCalls = pgTable(
       .where(sql`status IN ('initiated', 'ringing', 'in-progress') AND due_at IS NOT NULL`),
     index('phone_calls_placing_idx').on(t.placingUntil).where(sql`placing_until IS NOT NULL`),
     index('phone_calls_trunk_idx').on(t.sipTrunkId, t.seq),
+    // Which channels of a trunk have just become free.
+    index('phone_calls_ended_idx').on(t.sipTrunkId, t.updatedAt).where(sql`ended_at IS NOT NULL`),
     foreignKey({
       name: 'phone_calls_account_fkey',
       columns: [t.carrierId, t.accountId],

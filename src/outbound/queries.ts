@@ -45,14 +45,22 @@ const placingSeconds = 15
 // After this long a call whose placing has not become clear, since its switch is away, holds up its trunk no more.
 const unclearSeconds = 60
 
+/** A switch takes a session apart for some milliseconds after it has told us of its end. A call that is placed in the
+ * meantime would be one too many there, so the queue leaves a channel alone for so long. */
+export const restMilliseconds = 100
+
+const isFull = (trunkId: string | null) => sql`EXISTS (
+      SELECT 1 FROM sip_trunks t WHERE t.id = ${trunkId}::uuid AND t.max_channels <= (
+        SELECT count(*) FROM phone_calls
+        WHERE sip_trunk_id = t.id AND status IN ('initiated', 'ringing', 'in-progress')) + (
+        SELECT count(*) FROM phone_calls WHERE sip_trunk_id = t.id AND ended_at IS NOT NULL
+          AND updated_at > now() - ${restMilliseconds}::integer * interval '1 millisecond'))`
+
 /** Whether a call of a trunk waits and seems to find a channel: worth a look, which only taking it can prove. */
 export async function canTake(db: Db, trunkId: string | null): Promise<boolean> {
   const [found] = await rows<{ worth: boolean }>(
     db,
-    sql`SELECT EXISTS (SELECT 1 FROM phone_calls WHERE status = 'queued' AND ${inQueueOf(trunkId)}) AND NOT EXISTS (
-      SELECT 1 FROM sip_trunks t WHERE t.id = ${trunkId}::uuid AND t.max_channels <= (
-        SELECT count(*) FROM phone_calls
-        WHERE sip_trunk_id = t.id AND status IN ('initiated', 'ringing', 'in-progress'))) AS worth`,
+    sql`SELECT EXISTS (SELECT 1 FROM phone_calls WHERE status = 'queued' AND ${inQueueOf(trunkId)}) AND NOT ${isFull(trunkId)} AS worth`,
   )
   return found?.worth ?? false
 }
@@ -85,7 +93,7 @@ export async function takeNext(
           AND NOT EXISTS (SELECT 1 FROM phone_calls WHERE status IN ('initiated', 'ringing', 'in-progress')
             AND sip_trunk_id = ${trunkId}::uuid
             AND placing_until > now() - ${unclearSeconds - placingSeconds}::integer * interval '1 second')
-          AND trunk_has_channel(${trunkId}::uuid)
+          AND NOT ${isFull(trunkId)} AND trunk_has_channel(${trunkId}::uuid)
         RETURNING ${takenColumns}`,
     )
     return taken === undefined ? null : toTaken(taken)

@@ -1,0 +1,1 @@
+CREATE INDEX "phone_calls_ended_idx" ON "phone_calls" USING btree ("sip_trunk_id","updated_at") WHERE ended_at IS NOT NULL;
