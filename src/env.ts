@@ -46,6 +46,12 @@ const encryptionKey = v.pipe(
   v.transform((text) => Buffer.from(text, 'base64')),
 )
 
+/** Reads the 32 bytes of a key from base64 (either alphabet), or gives null for anything else. */
+export function readKey(text: string): Buffer | null {
+  const read = v.safeParse(encryptionKey, text)
+  return read.success ? read.output : null
+}
+
 const Schema = v.object({
   HOST: v.optional(v.pipe(v.string(), v.nonEmpty()), '0.0.0.0'),
   PORT: v.optional(portText, '3000'),

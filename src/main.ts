@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
@@ -10,6 +8,7 @@ import { type Database, makeFolder, type OnStatement, openEmbedded, openPostgres
 import { lockFolder } from './db/lock.ts'
 import { createDemo } from './demo.ts'
 import { type Env, readEnv } from './env.ts'
+import { keyIn } from './key-file.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import type { Platform } from './platform.ts'
@@ -24,8 +23,9 @@ async function start(env: Env) {
     env,
     env.LOG_LEVEL === 'trace' ? (sql) => log.trace({ sql }, 'Statement') : undefined,
   )
-  await migrate(env, database)
+  // The embedded database and its key lie in one folder: whoever copies the one copies the other.
   const keys = deriveKeys(env.ENCRYPTION_KEY ?? (await keyIn(env.DATA_DIR)))
+  await migrate(env, database)
   if (!(await isKeyOf(database.db, keys))) throw new Error(otherKey(env))
   const work = await startWork({ db: database.db, database, env, keys, log, metrics: createMetrics() })
   const { platform } = work
@@ -77,18 +77,6 @@ async function migrate(env: Env, database: Database): Promise<void> {
     // The URL itself may hold a password.
     throw new Error(`DATABASE_URL is wrong, or its database cannot be used now: ${error.message}.`)
   })
-}
-
-// The embedded database and its key lie in one folder: whoever copies the one copies the other.
-async function keyIn(dataDir: string): Promise<Buffer> {
-  if (dataDir === 'memory') return randomBytes(32)
-  const file = join(dataDir, 'encryption-key')
-  await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 }).catch(
-    (error) => {
-      if (error.code !== 'EEXIST') throw error
-    },
-  )
-  return Buffer.from(await readFile(file, 'utf8'), 'base64')
 }
 
 const otherKey = (env: Env) =>

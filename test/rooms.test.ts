@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 // Imports go down this list only (CONTRIBUTING.md). Files at the top of src that every room may use come last.
 const order = [
   ['main', 'replay-cdr'],
-  ['app', 'demo', 'work'],
+  ['app', 'demo', 'key-file', 'work'],
   ['docs'],
   ['housekeeping'],
   ['freeswitch', 'carrier-api', 'operator-api', 'twilio-api', 'operations'],

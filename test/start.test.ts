@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -75,6 +75,9 @@ test.concurrent('what cannot be listened on, made or reached is named by its var
   const PORT = String(typeof address === 'object' ? address?.port : 0)
   const file = join(folder, 'file')
   writeFileSync(file, '')
+  const halfMade = join(folder, 'half-made')
+  mkdirSync(halfMade)
+  writeFileSync(join(halfMade, 'encryption-key'), '')
   const ENCRYPTION_KEY = Buffer.alloc(32).toString('base64')
   const DATABASE_URL = 'postgres://user:hush@127.0.0.1:1/none'
   for (const [variables, words] of [
@@ -83,6 +86,7 @@ test.concurrent('what cannot be listened on, made or reached is named by its var
     [{ HOST: '203.0.113.1' }, /HOST is wrong: 203\.0\.113\.1:\d+ is no address of this machine/],
     [{ DATA_DIR: file }, /DATA_DIR is wrong: .* cannot be made/],
     [{ DATA_DIR: '/proc/none/data' }, /DATA_DIR is wrong: .* cannot be made/],
+    [{ DATA_DIR: halfMade }, /DATA_DIR is wrong: .*encryption-key does not hold 32 bytes/],
     [{ DATABASE_URL, ENCRYPTION_KEY }, /DATABASE_URL is wrong, or its database cannot be used now/],
   ] as const) {
     const { ended, output } = await start(variables)
