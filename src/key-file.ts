@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { link, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { tryAuthTokens } from './accounts/tokens.ts'
+import type { Db } from './db/connect.ts'
 import { readKey } from './env.ts'
+import type { Keys } from './secrets.ts'
+import { tryPasswords } from './trunks/queries.ts'
 
 /** The key in a DATA_DIR, 32 bytes, made when there is none; `memory` has one that nobody keeps. Refuses a file that
  * holds anything else: an empty key would open nothing that a whole one has closed. */
@@ -12,6 +16,15 @@ export async function keyIn(dataDir: string): Promise<Buffer> {
   const key = readKey(text.trim())
   if (key === null) throw new Error(`DATA_DIR is wrong: ${file} does not hold 32 bytes in base64.`)
   return key
+}
+
+// One row that is damaged says nothing about the key.
+const mostTried = 5
+
+/** Whether what a database holds was encrypted with these keys; one that holds nothing encrypted takes any. */
+export async function isKeyOf(db: Db, keys: Keys): Promise<boolean> {
+  const tries = [...(await tryAuthTokens(db, keys, mostTried)), ...(await tryPasswords(db, keys, mostTried))]
+  return tries.length === 0 || tries.includes(true)
 }
 
 const textOf = (file: string): Promise<string | null> =>

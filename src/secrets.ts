@@ -41,6 +41,15 @@ export function decrypt(keys: Keys, owner: string, encrypted: Uint8Array): strin
   )
 }
 
+/** The same, or null where it cannot be read: it was written with another key, or is damaged. */
+export function tryDecrypt(keys: Keys, owner: string, encrypted: Uint8Array): string | null {
+  try {
+    return decrypt(keys, owner, encrypted)
+  } catch {
+    return null
+  }
+}
+
 /** An unguessable name for a thing that can be told again from the thing itself: 32 hex digits of a keyed hash. */
 export function nameFor(keys: Keys, purpose: string, thing: string): string {
   return createHmac('sha256', keys.naming).update(`${purpose}\0${thing}`).digest('hex').slice(0, 32)

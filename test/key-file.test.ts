@@ -1,8 +1,14 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { keyIn } from '../src/key-file.ts'
+import { insertAccount, insertCarrier } from '../src/accounts/queries.ts'
+import { accounts } from '../src/db/schema.ts'
+import { isKeyOf, keyIn } from '../src/key-file.ts'
+import { deriveKeys } from '../src/secrets.ts'
+import { createTestPlatform } from './support/platform.ts'
+import { createTrunk } from './support/rows.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'freeswitch-trunks-key-'))
 afterAll(() => rmSync(top, { recursive: true }))
@@ -16,6 +22,18 @@ test('processes that start at one moment end with one key, which stays, and leav
   expect(await keyIn(folder)).toEqual(keys[0])
   expect(readdirSync(folder)).toEqual(['encryption-key'])
   expect(statSync(join(folder, 'encryption-key')).mode & 0o777).toBe(0o600)
+})
+
+test('a process that cannot write its key whole leaves none of it', () => {
+  const folder = newFolder()
+  const call = `import(${JSON.stringify(resolve(import.meta.dirname, '../src/key-file.ts'))})
+    .then(({ keyIn }) => keyIn(${JSON.stringify(folder)}))
+    .catch(({ message }) => console.log(message))`
+  // No file may grow: the same as a full disk, or a kill before the write.
+  const command = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath]
+  const { stdout } = spawnSync('sh', [...command, '--import', import.meta.resolve('tsx'), '-e', call])
+  expect(String(stdout)).toMatch(/^DATA_DIR is wrong: .*encryption-key cannot be made \(EFBIG\)\.\n$/)
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test.each([
@@ -38,4 +56,20 @@ test('a folder that takes no file is named, and memory keeps nothing', async () 
     /^DATA_DIR is wrong: .*encryption-key cannot be made/,
   )
   expect(await keyIn('memory')).not.toEqual(await keyIn('memory'))
+})
+
+test('another key is noticed by trunks as by accounts, and a damaged row is not taken for one', async () => {
+  const platform = await createTestPlatform()
+  const { db, keys } = platform
+  const other = deriveKeys(Buffer.alloc(32, 1))
+  expect(await isKeyOf(db, other), 'nothing is encrypted yet').toBe(true)
+  const carrier = await insertCarrier(db, { name: 'Carrier', countryCode: 'US', billingCurrency: 'USD' })
+  await createTrunk(platform, { carrier }, { authenticationMode: 'client_credentials' })
+  expect(await isKeyOf(db, keys)).toBe(true)
+  expect(await isKeyOf(db, other)).toBe(false)
+  await insertAccount(db, keys, { carrierId: carrier.id, name: 'Account' })
+  expect(await isKeyOf(db, other)).toBe(false)
+  await db.update(accounts).set({ authTokenEncrypted: Buffer.alloc(40) })
+  expect(await isKeyOf(db, keys)).toBe(true)
+  await platform.database.close()
 })

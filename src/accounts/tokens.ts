@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { and, desc, eq, isNull } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { accounts, apiTokens, carriers } from '../db/schema.ts'
-import { decrypt, encrypt, type Keys, randomToken, sha256 } from '../secrets.ts'
+import { decrypt, encrypt, type Keys, randomToken, sha256, tryDecrypt } from '../secrets.ts'
 import type { Account, Carrier } from './account.ts'
 
 /** An API token as its carrier may see it: never the token itself. */
@@ -69,15 +69,13 @@ export const encryptAuthToken = (keys: Keys, accountId: string, token: string): 
 export const authTokenOf = (keys: Keys, account: Pick<Account, 'id' | 'authTokenEncrypted'>): string =>
   decrypt(keys, `accounts:${account.id}`, account.authTokenEncrypted)
 
-/** Whether what is stored was encrypted with these keys: tried on one account, of whichever carrier. */
-export async function isKeyOf(db: Db, keys: Keys): Promise<boolean> {
-  const [account] = await db
+/** Whether the stored auth tokens of the first accounts can be read with these keys, of whichever carrier. */
+export async function tryAuthTokens(db: Db, keys: Keys, most: number): Promise<boolean[]> {
+  const found = await db
     .select({ id: accounts.id, authTokenEncrypted: accounts.authTokenEncrypted })
     .from(accounts)
-    .limit(1)
-  try {
-    return account === undefined || authTokenOf(keys, account) !== ''
-  } catch {
-    return false
-  }
+    .limit(most)
+  return found.map(
+    ({ id, authTokenEncrypted }) => tryDecrypt(keys, `accounts:${id}`, authTokenEncrypted) !== null,
+  )
 }

@@ -1,5 +1,5 @@
 import { createHash, randomInt } from 'node:crypto'
-import { decrypt, encrypt, type Keys, randomToken } from '../secrets.ts'
+import { encrypt, type Keys, randomToken, tryDecrypt } from '../secrets.ts'
 import type { Trunk } from './trunk.ts'
 
 /** Realm of our own digest users: the switch challenges with it. */
@@ -20,9 +20,11 @@ export const newPassword = (): string => randomToken(24)
 export const encryptPassword = (keys: Keys, trunkId: string, password: string): Uint8Array =>
   encrypt(keys, `sip_trunks:${trunkId}`, password)
 
-/** A trunk's password in clear, or null when it has none. */
+/** A trunk's password in clear, or null when it has none that can be read. */
 export const passwordOf = (keys: Keys, trunk: Pick<Trunk, 'id' | 'passwordEncrypted'>): string | null =>
-  trunk.passwordEncrypted === null ? null : decrypt(keys, `sip_trunks:${trunk.id}`, trunk.passwordEncrypted)
+  trunk.passwordEncrypted === null
+    ? null
+    : tryDecrypt(keys, `sip_trunks:${trunk.id}`, trunk.passwordEncrypted)
 
 function pick(words: readonly string[]): string {
   const word = words[randomInt(words.length)]

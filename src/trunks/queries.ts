@@ -1,7 +1,9 @@
-import { and, asc, desc, eq, getTableColumns, inArray, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Page } from '../db/rows.ts'
 import { accounts, sipTrunks, trunkRoutePrefixes, trunkSourceIps } from '../db/schema.ts'
+import type { Keys } from '../secrets.ts'
+import { passwordOf } from './credentials.ts'
 import type { Trunk } from './trunk.ts'
 
 /** The columns that make a `Trunk`, for any select from `sip_trunks`. */
@@ -37,6 +39,16 @@ export async function trunkOfCarrier(db: Db, carrierId: string, id: string): Pro
 export async function trunkById(db: Db, id: string): Promise<Trunk | null> {
   const [trunk] = await db.select(trunkColumns).from(sipTrunks).where(eq(sipTrunks.id, id))
   return trunk ?? null
+}
+
+/** Whether the stored passwords of the first trunks that have one can be read with these keys, of whichever carrier. */
+export async function tryPasswords(db: Db, keys: Keys, most: number): Promise<boolean[]> {
+  const found = await db
+    .select({ id: sipTrunks.id, passwordEncrypted: sipTrunks.passwordEncrypted })
+    .from(sipTrunks)
+    .where(isNotNull(sipTrunks.passwordEncrypted))
+    .limit(most)
+  return found.map((trunk) => passwordOf(keys, trunk) !== null)
 }
 
 /** Whether another `client_credentials` trunk of the platform has a user name. */

@@ -20,7 +20,7 @@ export type Tenant = Awaited<ReturnType<typeof createTenant>>
 /** A trunk of the tenant, by address 127.0.0.2 unless the settings say otherwise. */
 export async function createTrunk(
   { db, keys }: Platform,
-  { carrier }: Tenant,
+  { carrier }: Pick<Tenant, 'carrier'>,
   settings: Partial<TrunkSettings> = {},
 ): Promise<Trunk> {
   const byAddress = settings.authenticationMode === undefined || settings.authenticationMode === 'ip_address'
