@@ -69,13 +69,17 @@ export const encryptAuthToken = (keys: Keys, accountId: string, token: string): 
 export const authTokenOf = (keys: Keys, account: Pick<Account, 'id' | 'authTokenEncrypted'>): string =>
   decrypt(keys, `accounts:${account.id}`, account.authTokenEncrypted)
 
+/** The same, or null where it cannot be read. */
+export const readableAuthTokenOf = (
+  keys: Keys,
+  account: Pick<Account, 'id' | 'authTokenEncrypted'>,
+): string | null => tryDecrypt(keys, `accounts:${account.id}`, account.authTokenEncrypted)
+
 /** Whether the stored auth tokens of the first accounts can be read with these keys, of whichever carrier. */
 export async function tryAuthTokens(db: Db, keys: Keys, most: number): Promise<boolean[]> {
   const found = await db
     .select({ id: accounts.id, authTokenEncrypted: accounts.authTokenEncrypted })
     .from(accounts)
     .limit(most)
-  return found.map(
-    ({ id, authTokenEncrypted }) => tryDecrypt(keys, `accounts:${id}`, authTokenEncrypted) !== null,
-  )
+  return found.map((account) => readableAuthTokenOf(keys, account) !== null)
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { Account } from '../accounts/account.ts'
 import { changeAccount, createAccount, removeAccount } from '../accounts/change.ts'
 import { hasTrunk, selectAccounts } from '../accounts/queries.ts'
-import { authTokenOf } from '../accounts/tokens.ts'
+import { readableAuthTokenOf } from '../accounts/tokens.ts'
 import { accountStatuses, accounts as table } from '../db/schema.ts'
 import { issue } from '../errors.ts'
 import type { Draft } from '../json-api/draft.ts'
@@ -39,13 +39,17 @@ const entries = {
 
 const answered = {
   sid: described(v.string(), 'The id in the form of the Twilio API.'),
-  auth_token: described(v.string(), 'The password of the account in the Twilio API.'),
+  auth_token: described(
+    v.nullable(v.string()),
+    'The password of the account in the Twilio API; null where what is stored cannot be read.',
+  ),
   ...timestamps,
 }
 
 /** `accounts` (contract section 5). */
-export const accounts = ({ keys }: Platform) =>
-  defineResource({
+export const accounts = (platform: Platform) => {
+  const { keys } = platform
+  return defineResource({
     type: 'account',
     path: 'accounts',
     description: 'A business on your platform: with its own numbers, calls and credentials.',
@@ -66,7 +70,7 @@ export const accounts = ({ keys }: Platform) =>
       billing_enabled: account.billingEnabled,
       failover: account.failover,
       sid: toSid('AC', account.id),
-      auth_token: authTokenOf(keys, account),
+      auth_token: shownAuthToken(account, platform),
       created_at: account.createdAt.toISOString(),
       updated_at: account.updatedAt.toISOString(),
     }),
@@ -104,6 +108,14 @@ export const accounts = ({ keys }: Platform) =>
     },
     remove: ({ db }, account) => removeAccount(db, account),
   })
+}
+
+// One account that cannot be read must not hide the others.
+function shownAuthToken(account: Account, { keys, log }: Platform): string | null {
+  const token = readableAuthTokenOf(keys, account)
+  if (token === null) log.error({ accountId: account.id }, 'The auth token of an account cannot be read')
+  return token
+}
 
 // The dedicated trunk can be set as an attribute and as a relationship. A client that sends a whole document back has
 // changed one of them: that one counts.

@@ -4,7 +4,7 @@ import type { Region } from '../env.ts'
 import type { FieldNames } from '../json-api/attribute.ts'
 import { described, line, preset, readBy, set, timestamps } from '../json-api/schemas.ts'
 import { countryCodes } from '../numbers/countries.ts'
-import type { Keys } from '../secrets.ts'
+import type { Platform } from '../platform.ts'
 import { toHost, toSipUser } from '../sip-uri.ts'
 import type { Registration } from '../switches/registration.ts'
 import { passwordOf } from '../trunks/credentials.ts'
@@ -112,7 +112,8 @@ export const trunkEntries = (regions: readonly Region[]) => ({
   ),
   password: described(
     v.nullable(password),
-    'SIP password. Required for `outbound_registration`; generated for `client_credentials` unless given.',
+    'SIP password. Required for `outbound_registration`; generated for `client_credentials` unless given. ' +
+      'Answered as null where what is stored cannot be read: send it again.',
   ),
 })
 
@@ -129,15 +130,11 @@ export const trunkAnswered = {
 
 /** A trunk as its attributes are answered; user name and password only in the modes that have them (specification,
  * "Conditional Response Fields"). */
-export function trunkAttributes(
-  trunk: Trunk,
-  keys: Keys,
-  regions: readonly Region[],
-): Record<string, unknown> {
+export function trunkAttributes(trunk: Trunk, platform: Platform): Record<string, unknown> {
   return {
     name: trunk.name,
     authentication_mode: trunk.authenticationMode,
-    region: { table: regionTable(trunk.region, regions) },
+    region: { table: regionTable(trunk.region, platform.env.regions) },
     max_channels: trunk.maxChannels,
     default_sender: trunk.defaultSender,
     inbound_country: trunk.inboundCountry,
@@ -151,11 +148,19 @@ export function trunkAttributes(
     outbound_route_prefixes: trunk.outboundRoutePrefixes,
     ...(trunk.authenticationMode !== 'ip_address' && {
       username: trunk.username,
-      password: passwordOf(keys, trunk),
+      password: shownPassword(trunk, platform),
     }),
     created_at: trunk.createdAt.toISOString(),
     updated_at: trunk.updatedAt.toISOString(),
   }
+}
+
+// One trunk that cannot be read must not hide the others: it shows null, and takes a new password.
+function shownPassword(trunk: Trunk, { keys, log }: Platform): string | null {
+  const password = passwordOf(keys, trunk)
+  if (password === null && trunk.passwordEncrypted !== null)
+    log.error({ trunkId: trunk.id }, 'The password of a trunk cannot be read')
+  return password
 }
 
 // A trunk may outlive its region's line in REGIONS_FILE.

@@ -14,8 +14,9 @@ import type { CarrierScope } from './authenticate.ts'
 import { trunkAnswered, trunkAttributes, trunkEntries, trunkFieldNames, trunkMeta } from './sip-trunk-json.ts'
 
 /** `sip_trunks` (specification, "Endpoints"). */
-export const sipTrunks = ({ env, keys }: Platform) =>
-  defineResource({
+export const sipTrunks = (platform: Platform) => {
+  const { env, keys } = platform
+  return defineResource({
     type: 'sip_trunk',
     path: 'sip_trunks',
     description: 'A connection to a SIP provider or PBX.',
@@ -41,7 +42,7 @@ export const sipTrunks = ({ env, keys }: Platform) =>
       },
       update: { name: 'Updated Trunk Name' },
     },
-    toAttributes: (trunk: Trunk) => trunkAttributes(trunk, keys, env.regions),
+    toAttributes: (trunk: Trunk) => trunkAttributes(trunk, platform),
     relationships: {},
     table,
     own: ({ carrier }: CarrierScope) => eq(table.carrierId, carrier.id),
@@ -77,3 +78,4 @@ export const sipTrunks = ({ env, keys }: Platform) =>
       return meta
     },
   })
+}

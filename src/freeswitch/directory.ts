@@ -1,6 +1,5 @@
 import type { Platform } from '../platform.ts'
-import { decrypt } from '../secrets.ts'
-import { digestHash } from '../trunks/credentials.ts'
+import { digestHash, passwordOf } from '../trunks/credentials.ts'
 import { clientTrunkByUsername } from '../trunks/queries.ts'
 import { registrationMark, toMwiAccount } from '../trunks/registration-mark.ts'
 import { element, notFoundDocument, param, printDocument } from './document.ts'
@@ -12,7 +11,11 @@ export async function directoryDocument(platform: Platform, fetch: DigestFetch):
   if (!realmForm.test(fetch.realm) || !realmForm.test(fetch.domain)) return notFoundDocument
   const trunk = await clientTrunkByUsername(platform.db, fetch.username)
   if (!trunk?.passwordEncrypted || trunk.username === null) return notFoundDocument
-  const password = decrypt(platform.keys, `sip_trunks:${trunk.id}`, trunk.passwordEncrypted)
+  const password = passwordOf(platform.keys, trunk)
+  if (password === null) {
+    platform.log.error({ trunkId: trunk.id }, 'The password of a trunk cannot be read: nobody can log in')
+    return notFoundDocument
+  }
   const user = element('user', { id: trunk.username }, [
     element('params', {}, [
       param('a1-hash', digestHash(trunk.username, fetch.realm, password)),

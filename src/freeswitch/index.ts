@@ -61,7 +61,7 @@ export function freeswitch(platform: Platform): Hono {
 const limit = (maxSize: number) =>
   bodyLimit({ maxSize, onError: (c) => c.text(`The body is over ${maxSize} bytes.\n`, 413) })
 
-async function answer(platform: Platform, fetch: XmlFetch): Promise<string | AsyncIterable<string>> {
+async function answer(platform: Platform, fetch: XmlFetch): Promise<Document> {
   switch (fetch.kind) {
     case 'sofia':
       return sofiaDocument(platform, fetch)
@@ -98,21 +98,42 @@ function refuse(c: Context, { metrics }: Platform, problem: string): Response {
   return c.text(`${problem}\n`, 400)
 }
 
-async function measured<Document>(
-  { metrics }: Platform,
+type Document = string | AsyncIterable<string>
+
+async function measured(
+  platform: Platform,
   fetch: XmlFetch,
   answering: Promise<Document>,
 ): Promise<Document> {
   const started = performance.now()
   const count = (result: FetchResult) =>
-    metrics.fetched(sections[fetch.kind], result, performance.now() - started)
+    platform.metrics.fetched(sections[fetch.kind], result, performance.now() - started)
   try {
     const document = await answering
+    if (typeof document !== 'string') return counted(platform, document, count)
     count(document === notFoundDocument ? 'not_found' : 'answered')
     return document
   } catch (error) {
     count('failed')
     throw error
+  }
+}
+
+// The status has gone out long before the last piece: nobody else would tell of a document that broke off.
+async function* counted(
+  { log }: Platform,
+  pieces: AsyncIterable<string>,
+  count: (result: FetchResult) => void,
+): AsyncIterable<string> {
+  let result: FetchResult = 'failed'
+  try {
+    yield* pieces
+    result = 'answered'
+  } catch (err) {
+    log.error({ err }, 'A document for the switch broke off')
+    throw err
+  } finally {
+    count(result)
   }
 }
 
@@ -123,7 +144,7 @@ const sections: Record<XmlFetch['kind'], string> = {
   other: 'other',
 }
 
-function send(c: Context, document: string | AsyncIterable<string>): Response {
+function send(c: Context, document: Document): Response {
   c.header('Content-Type', 'text/xml; charset=utf-8')
   return c.body(typeof document === 'string' ? document : toStream(document))
 }
@@ -136,6 +157,10 @@ function toStream(pieces: AsyncIterable<string>): ReadableStream<Uint8Array> {
       const { done, value } = await iterator.next()
       if (done) controller.close()
       else controller.enqueue(encoder.encode(value))
+    },
+    // The switch has gone away.
+    cancel: async () => {
+      await iterator.return?.()
     },
   })
 }

@@ -1,10 +1,9 @@
 import { profile } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
-import { decrypt } from '../secrets.ts'
 import { type Asking, switchThatAsks } from '../switches/asking.ts'
 import { announceSwitches, type SwitchOfRegion } from '../switches/hold.ts'
 import { claimGateways, type GatewayTrunk, gatewayTrunkFor, gatewayTrunksOf } from '../switches/placement.ts'
-import { realm } from '../trunks/credentials.ts'
+import { passwordOf, realm } from '../trunks/credentials.ts'
 import { type Gateway, toGateway } from '../trunks/gateway.ts'
 import {
   type Element,
@@ -36,7 +35,7 @@ export async function sofiaDocument(
     element('configuration', { name: 'sofia.conf' }, [
       element('profiles', {}, [
         element('profile', { name: profile }, [
-          element('gateways', {}, trunk === null ? [] : [gatewayElement(platform, trunk)]),
+          element('gateways', {}, trunk === null ? [] : gatewayElements(platform, [trunk])),
         ]),
       ]),
     ]),
@@ -77,16 +76,28 @@ async function* gateways(platform: Platform, self: SwitchOfRegion): AsyncIterabl
   await announceSwitches(platform.db, [self])
   for await (const range of claimGateways(platform.db, self, batch, 'from nobody')) {
     const trunks = await gatewayTrunksOf(platform.db, self, range)
-    yield trunks.map((trunk) => print(gatewayElement(platform, trunk))).join('')
+    yield gatewayElements(platform, trunks).map(print).join('')
   }
 }
 
-function gatewayElement(platform: Platform, trunk: GatewayTrunk): Element {
-  const { username, outboundHost, passwordEncrypted } = trunk
-  if (username === null || outboundHost === null || passwordEncrypted === null)
-    throw new Error(`The outbound_registration trunk ${trunk.id} has no credentials.`)
-  const password = decrypt(platform.keys, `sip_trunks:${trunk.id}`, passwordEncrypted)
-  return toElement(toGateway({ ...trunk, username, outboundHost }, password, platform.keys))
+// One that cannot be written is left out: the switch has the others, and its profile, all the same.
+function gatewayElements(platform: Platform, trunks: readonly GatewayTrunk[]): Element[] {
+  return trunks.flatMap((trunk) => {
+    try {
+      return [gatewayElement(platform, trunk)]
+    } catch (err) {
+      platform.log.error({ err, trunkId: trunk.id }, 'A gateway cannot be written and is left out')
+      return []
+    }
+  })
+}
+
+function gatewayElement({ keys }: Platform, trunk: GatewayTrunk): Element {
+  const { username, outboundHost } = trunk
+  const password = passwordOf(keys, trunk)
+  if (username === null || outboundHost === null || password === null)
+    throw new Error('The trunk has no credentials that can be read.')
+  return toElement(toGateway({ ...trunk, username, outboundHost }, password, keys))
 }
 
 const toElement = ({ name, params, variables }: Gateway): Element =>

@@ -208,12 +208,14 @@ function toRow(
   const { password, sourceIps, outboundRoutePrefixes, ...columns } = settings
   const trunk = origin.type === 'existing' ? origin.trunk : null
   const id = trunk?.id ?? randomUUID()
-  const passwordEncrypted = password === null ? null : encryptPassword(keys, id, password)
+  // A password that cannot be read counts as none: it is not kept.
+  const kept = password === null || password !== before?.password ? null : (trunk?.passwordEncrypted ?? null)
+  const passwordEncrypted = kept ?? (password === null ? null : encryptPassword(keys, id, password))
   return {
     ...columns,
     id,
     carrierId: origin.type === 'new' ? origin.carrierId : origin.trunk.carrierId,
-    passwordEncrypted: trunk && password === before?.password ? trunk.passwordEncrypted : passwordEncrypted,
+    passwordEncrypted,
     version: trunk === null ? 1 : trunk.version + (changesWhatRuns(before, settings) ? 1 : 0),
   }
 }

@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Account, fromSid } from '../accounts/account.ts'
 import { accountById } from '../accounts/queries.ts'
-import { authTokenOf } from '../accounts/tokens.ts'
+import { readableAuthTokenOf } from '../accounts/tokens.ts'
 import type { Platform } from '../platform.ts'
 import { equalSecrets } from '../secrets.ts'
 import { answerProblem, inactive, unauthorized } from './error.ts'
@@ -27,7 +27,8 @@ async function accountThatAsks({ db, keys }: Platform, header: string | undefine
     /^([^:]*):(.*)$/.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? []
   const id = fromSid('AC', sid)
   const account = id === null ? null : await accountById(db, id)
-  return account !== null && equalSecrets(token, authTokenOf(keys, account)) ? account : null
+  const authToken = account === null ? null : readableAuthTokenOf(keys, account)
+  return authToken !== null && equalSecrets(token, authToken) ? account : null
 }
 
 function challenge(c: Context): Response {
