@@ -25,6 +25,24 @@ export async function recordingOf(db: Db, accountId: string, id: string): Promis
   return recording ?? null
 }
 
+/** Our own URLs of the recordings that a call's Dials have begun and whose files have not come. */
+export async function openRecordingsOfDials(
+  db: Db,
+  call: { id: string; accountId: string },
+): Promise<string[]> {
+  const open = await db
+    .select({ uploadUrl: recordings.uploadUrl })
+    .from(recordings)
+    .where(
+      and(
+        ...[eq(recordings.callId, call.id), eq(recordings.accountId, call.accountId)],
+        ...[eq(recordings.source, 'DialVerb'), eq(recordings.status, 'in-progress')],
+      ),
+    )
+    .orderBy(recordings.seq)
+  return open.flatMap(({ uploadUrl }) => uploadUrl ?? [])
+}
+
 /** Marks a recording as deleted; what comes to be uploaded for it later is not kept. */
 export async function markRecordingDeleted(
   db: Db,

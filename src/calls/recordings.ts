@@ -22,19 +22,21 @@ export async function beginRecording(
   channels: 1 | 2,
 ): Promise<string> {
   const uploadKey = randomToken(32)
+  const uploadUrl = `${platform.env.SWITCH_URL}/freeswitch/recordings/${uploadKey}.wav`
   await platform.db.insert(recordings).values({
     accountId: call.accountId,
     callId: call.id,
     status: 'in-progress',
     source,
     uploadKey,
+    uploadUrl,
     channels,
     trim: order.trim,
     callbackUrl: order.callback?.url ?? null,
     callbackMethod: order.callback?.method ?? null,
     callbackEvents: [...order.events],
   })
-  return `${platform.env.SWITCH_URL}/freeswitch/recordings/${uploadKey}.wav`
+  return uploadUrl
 }
 
 /** Notes that a recording has begun, and reports it where that is asked for: once, since the switch may say it twice. Where

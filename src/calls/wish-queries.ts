@@ -49,6 +49,12 @@ export async function putWish(tx: Db, callId: string, wish: WishedCall['wish']):
 export const dropWish = (db: Db, call: Wish): Promise<void> =>
   change(db, call, sql`instructions = instructions - 'wish', due_at = NULL`)
 
+/** Forgets that a call is to come back, since it has: for that step, or an older one. */
+export async function dropReturn(db: Db, { id, step }: { id: string; step: number }): Promise<void> {
+  await db.execute(sql`UPDATE phone_calls SET instructions = instructions - 'wish', due_at = NULL
+    WHERE id = ${id}::uuid AND instructions->>'wish' = 'come back' AND step <= ${step}`)
+}
+
 /** Makes a wish due again in so many milliseconds. */
 export const postponeWish = (db: Db, call: Wish, milliseconds: number): Promise<void> =>
   change(db, call, sql`due_at = now() + ${milliseconds}::integer * interval '1 millisecond'`)

@@ -423,6 +423,8 @@ export const recordings = pgTable(
     source: text({ enum: ['RecordVerb', 'DialVerb', 'OutboundAPI'] }).notNull(),
     /** Unguessable last path segment under which FreeSWITCH uploads the file. */
     uploadKey: text().notNull().unique(),
+    /** The whole of our own URL to it, by which FreeSWITCH knows the recording: each server process may have another. */
+    uploadUrl: text(),
     channels: integer().notNull().default(1),
     duration: integer(),
     bytes: integer(),

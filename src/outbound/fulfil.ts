@@ -20,7 +20,8 @@ async function fulfil({ db, log }: Platform, commands: Commands, call: WishedCal
       ? await commands.hangUp(call.channelUuid, causeFor(call))
       : await commands.comeBack(call.channelUuid, call.id)
   if (told.kind === 'lost') return
-  if (told.kind === 'done') return dropWish(db, call)
+  // A call that was told to come back has done so when it does (steps/next-part.ts): what it left is then put in order.
+  if (told.kind === 'done') return call.wish === 'hang up' ? dropWish(db, call) : undefined
   if (call.young) return postponeWish(db, call, 200)
   log.info(
     { callId: call.id, wish: call.wish, problem: told.problem },

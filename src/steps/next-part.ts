@@ -1,12 +1,20 @@
 import { isOver, type RunningCall, type WebhookStep } from '../calls/call.ts'
 import { advance } from '../calls/progress.ts'
+import { openRecordingsOfDials } from '../calls/recording-queries.ts'
 import { beginRecording, newestRecording } from '../calls/recordings.ts'
 import { positionIn, type Returning } from '../calls/returning.ts'
-import { dropWish } from '../calls/wish-queries.ts'
+import { dropReturn } from '../calls/wish-queries.ts'
 import { dialOutcome, endRestOfLegs, legsOver } from '../dialling/end.ts'
 import { trunksTriedInVain } from '../dialling/failover.ts'
 import type { TriedTrunks } from '../dialling/legs.ts'
-import { type Action, hangUp, hangUpAfter, recordSession, sendDigits } from '../dialplan-action.ts'
+import {
+  type Action,
+  hangUp,
+  hangUpAfter,
+  recordSession,
+  sendDigits,
+  stopRecordSession,
+} from '../dialplan-action.ts'
 import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
 import type { Dial } from '../twiml/dial.ts'
@@ -31,18 +39,20 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
     Object.assign(call, await answer(platform, call, returning))
   const { wish } = call.instructions
   if (isOver(call.status) || wish === 'hang up') return [...preamble, hangUp()]
-  if (wish === 'come back') await leaveWhatItDid(platform, call)
+  const left = wish === 'come back' ? await leaveWhatItDid(platform, call) : []
   const actions =
     current === null ? await begin(platform, call) : await resume(platform, call, current, returning)
-  return [...preamble, ...actions]
+  return [...preamble, ...left, ...actions]
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-// The API has taken the call out of a verb; out of a Dial, whose legs nobody waits for any more.
-async function leaveWhatItDid(platform: Platform, call: RunningCall): Promise<void> {
-  await dropWish(platform.db, { id: call.id, wish: 'come back' })
+// The API has taken the call out of a verb; out of a Dial, whose legs nobody waits for any more and whose recording would
+// go on through whatever comes next.
+async function leaveWhatItDid(platform: Platform, call: RunningCall): Promise<Action[]> {
+  await dropReturn(platform.db, call)
   await endRestOfLegs(platform, call, 'ORIGINATOR_CANCEL')
+  return (await openRecordingsOfDials(platform.db, call)).map(stopRecordSession)
 }
 
 // By then the API may have given it another document to begin with.

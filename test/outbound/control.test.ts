@@ -145,6 +145,22 @@ describe('moving a running call to other TwiML', () => {
     await update(id, { Status: 'completed' })
   })
 
+  test('the switch having said yes is not the call having come back: only that fulfils it', async () => {
+    const id = await answered()
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(1))
+    const usual = placing.fake.answer
+    placing.fake.answer = (command) => (command.startsWith('uuid_transfer') ? '+OK\n' : usual(command))
+    await update(id, { Twiml: '<Response><Pause/></Response>' })
+    await eventually(async () => expect(await commandsAbout(id)).toHaveLength(1))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect((await placing.call(id)).instructions.wish).toBe('come back')
+    placing.fake.answer = usual
+    await update(id, { Twiml: '<Response><Pause/></Response>' })
+    await eventually(async () => expect((await placing.call(id)).instructions.wish).toBeUndefined())
+    expect(await commandsAbout(id)).toHaveLength(2)
+    await update(id, { Status: 'completed' })
+  })
+
   test('before the answer it is what the call begins with', async () => {
     placing.calls.farEnd = () => ({ ringMs: 5, answerMs: 700, talkMs: 60_000 })
     const id = await inState(await placing.order('+14155551234'), 'ringing')
