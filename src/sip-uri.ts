@@ -48,7 +48,8 @@ export function toDialledNumber(text: string): DialledNumber | null {
 /** Whether a text is meant as a SIP URI, right or wrong, and not as a number; a scheme is the same in any case. */
 export const isSipUri = (text: string): boolean => /^sips?:/i.test(text)
 
-/** `sip:user@host:port;transport=x?X-Header=value` taken apart; `sip://` is accepted as well (contract section 7). `sips:`
+/** `sip:user@host:port;transport=x?X-Header=value` taken apart; `sip://` is accepted as well (contract section 7), and
+ * parameters that change nothing about where a call goes are left out. `sips:`
  * means TLS over whatever it names (RFC 3261, 26.2.2): it never goes in the clear. Null when any part is not of the checked
  * form: it is refused, never escaped. */
 export function toSipUri(text: string): SipUri | null {
@@ -66,10 +67,17 @@ export function toSipUri(text: string): SipUri | null {
 }
 
 function toTransport(parameters: string): SipUri['transport'] | 'unknown' {
-  if (parameters === '') return null
-  const match = /^;transport=(udp|tcp|tls)$/i.exec(parameters)
+  const named = parameters
+    .split(';')
+    .slice(1)
+    .filter((parameter) => !harmless.test(parameter))
+  if (named.length === 0) return null
+  const match = named.length === 1 ? /^transport=(udp|tcp|tls)$/i.exec(named[0] ?? '') : null
   return match ? (match[1]?.toLowerCase() as 'udp' | 'tcp' | 'tls') : 'unknown'
 }
+
+// RFC 3261 19.1.1: what kind of user it is, and loose routing; `edge` and `region` choose among Twilio's own networks.
+const harmless = /^(user=(phone|ip)|lr|edge=[a-z0-9-]*|region=[a-z0-9-]*)?$/i
 
 // Custom headers only as X-Name with plain values (freeswitch.md 6.5): anything else could set a channel variable.
 function toHeaders(text: string): SipUri['headers'] | null {

@@ -77,7 +77,7 @@ export function choice<Value extends string>(
   return found ?? otherwise
 }
 
-/** The values named in a list with blanks or commas between; unknown ones are left out, none at all is `otherwise`. */
+/** The values named in a list with blanks or commas between, in any case; unknown ones are left out, none at all is `otherwise`. */
 export function choices<Value extends string>(
   reading: Reading,
   element: Element,
@@ -85,7 +85,10 @@ export function choices<Value extends string>(
   values: readonly Value[],
   otherwise: readonly Value[],
 ): readonly Value[] {
-  const words = (element.attributes.get(name) ?? '').split(/[\s,]+/).filter((word) => word !== '')
+  const words = (element.attributes.get(name) ?? '')
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((word) => word !== '')
   const known = values.filter((value) => words.includes(value))
   if (known.length < new Set(words).size)
     warn(reading, element, `${name} must be made of ${values.join(', ')}; the rest is ignored.`)

@@ -27,7 +27,7 @@ export async function follow(guard: Guard, asked: Asked, limits: Limits): Promis
   let hop = firstHop(asked)
   for (let redirects = 0; ; redirects++) {
     const answer = await exchangeTwice(guard, toExchange(hop, asked), limits)
-    const next = answer.ok ? nextHop(hop, answer) : null
+    const next = answer.ok ? nextHop(hop, answer, asked.params) : null
     if (next === null) return { finalUrl: hop.named.href, answer }
     if ('problem' in next) return { finalUrl: hop.named.href, answer: next }
     if (redirects === mostRedirects) return { finalUrl: hop.named.href, answer: tooManyRedirects }
@@ -65,14 +65,20 @@ async function exchangeTwice(guard: Guard, wanted: Exchange, limits: Limits): Pr
   return exchange(guard, wanted, limits)
 }
 
-// As browsers do it: 307 and 308 ask the same again, the others ask by GET. What was posted goes along in the query,
-// so that a site that moved its webhook still learns which call it is about.
-function nextHop(hop: Hop, answer: Extract<Exchanged, { ok: true }>): Hop | Refusal | null {
+// As browsers do it: 307 and 308 post the same again, the others ask by GET. The parameters go along in the query, as far as
+// the site has not put them there, so that one that moved its webhook still learns which call it is about.
+function nextHop(
+  hop: Hop,
+  answer: Extract<Exchanged, { ok: true }>,
+  params: Asked['params'],
+): Hop | Refusal | null {
   const location = answer.headers.location
   if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return null
   if (!URL.canParse(location, hop.url.href)) return refusal('redirected to what is no URL', webhookErrors.url)
   const url = new URL(location, hop.url)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     return refusal(`redirected to ${url.protocol}`, webhookErrors.url)
-  return answer.status >= 307 ? { ...hop, named: url, url } : askByGet(url, hop.posted)
+  if (answer.status >= 307 && hop.method === 'POST') return { ...hop, named: url, url }
+  const missing = Object.entries(params).filter(([name]) => !url.searchParams.has(name))
+  return askByGet(url, Object.fromEntries(missing))
 }

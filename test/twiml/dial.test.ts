@@ -189,6 +189,21 @@ describe('how it is read', () => {
     expect(dialOf(dialled({}, inner)).targets).toMatchObject([target])
   })
 
+  test.each(['user=phone', 'lr', 'user=ip;lr', 'edge=ashburn;region=us1'])(
+    'the URI parameter %s changes nothing',
+    (harmless) => {
+      const uri = { user: 'bob', host: 'example.com', transport: 'tcp', headers: [] }
+      const inner = `<Sip>sip:bob@example.com;${harmless};transport=tcp</Sip>`
+      expect(dialOf(dialled({}, inner)).targets).toMatchObject([{ kind: 'sip', uri }])
+    },
+  )
+
+  test('events are named in any case', () => {
+    const inner = '<Number statusCallback="/s" statusCallbackEvent="Initiated ANSWERED">1</Number>'
+    const statusCallback = { events: ['initiated', 'answered'] }
+    expect(dialOf(dialled({}, inner)).targets).toMatchObject([{ statusCallback }])
+  })
+
   test('status callbacks of each noun', () => {
     const document = twiml((r) => {
       const dial = r.dial()

@@ -296,6 +296,17 @@ describe('redirects', () => {
     },
   )
 
+  test.each([301, 302, 303, 307, 308])('%i of a GET still says which call it is', async (status) => {
+    const server = await redirecting(status, '/end?a=1&From=me')
+    const answer = await ask({ url: `${server.url}/start`, method: 'GET' })
+    expect(answer).toMatchObject({ kind: 'answered', finalUrl: `${server.url}/end?a=1&From=me` })
+    expect(server.requests[1]).toMatchObject({
+      method: 'GET',
+      url: '/end?a=1&From=me&CallSid=CA0123&To=%2B14155551234&CallStatus=ringing',
+    })
+    expect(server.requests[1] && signatureIsValid(server.requests[1], server.url)).toBe(true)
+  })
+
   test.each([307, 308])('%i posts the same again, signed anew', async (status) => {
     const server = await redirecting(status, '/end')
     await ask({ url: `${server.url}/start` })
