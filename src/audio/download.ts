@@ -1,3 +1,4 @@
+import { openJar } from '../webhooks/cookies.ts'
 import { bounded } from '../webhooks/exchange.ts'
 import { follow } from '../webhooks/follow.ts'
 import type { Guard } from '../webhooks/guard.ts'
@@ -13,7 +14,7 @@ export async function download(
 ): Promise<{ bytes: Buffer; freshSeconds: number } | { problem: string }> {
   const headers = () => ({ 'User-Agent': 'TwilioProxy/1.1', Accept: 'audio/wav, audio/mpeg, */*;q=0.5' })
   const { answer } = await bounded(mostMilliseconds, (signal) =>
-    follow(guard, { url, method: 'GET', params: {}, headers }, { signal, mostBytes }),
+    follow(guard, { url, method: 'GET', params: {}, headers, jar: openJar(null) }, { signal, mostBytes }),
   )
   if (!answer.ok) return { problem: answer.problem }
   if (answer.status < 200 || answer.status > 299) return { problem: `answered ${answer.status}` }

@@ -1,5 +1,6 @@
 import type { callDirections, callStatuses } from '../db/schema.ts'
 import type { RecordingOrder } from '../twiml/recording.ts'
+import type { Cookies } from '../webhooks/cookies.ts'
 
 /** Twilio's call statuses (contract section 7). */
 export type CallStatus = (typeof callStatuses)[number]
@@ -12,6 +13,8 @@ export type Instructions = {
   first?: { kind: 'webhook'; url: string; method: 'GET' | 'POST' } | { kind: 'document'; text: string }
   fallbackUrl?: string
   fallbackMethod?: 'GET' | 'POST'
+  /** What its webhooks have set, while it lives. */
+  cookies?: Cookies
   /** For an API call: how to place it. */
   order?: PlacingOrder
   /** For a call to a number with a `sip_domain`: that host, which its carrier may have inside its own network. */

@@ -54,6 +54,7 @@ export async function updateCall(tx: Db, call: MovingCall): Promise<void> {
     .set({
       ...{ status, callbackSequence, dueAt, placingUntil, ringingAt, answeredAt, endedAt },
       ...{ duration, hangupCause, sipResponseCode, updatedAt: sql`now()` },
+      ...(endedAt === null ? {} : { instructions: sql`${phoneCalls.instructions} - 'cookies'` }),
     })
     .where(eq(phoneCalls.id, id))
 }

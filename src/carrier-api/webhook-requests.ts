@@ -22,6 +22,10 @@ const answered = {
     v.nullable(v.string()),
     'What was wrong; of a request that a fallback has answered, what was wrong before.',
   ),
+  warnings: described(
+    v.array(v.string()),
+    'What in the TwiML is not used as it stands, and what stands in for it.',
+  ),
   answer: described(v.nullable(v.string()), 'The first 500 characters of what came back.'),
   created_at: timestamps.created_at,
 }
@@ -70,6 +74,7 @@ const toAttributes = (request: WebhookRequestRecord) => ({
   status_code: request.httpStatus,
   duration_ms: request.durationMs,
   problem: request.problem,
+  warnings: request.warnings,
   answer: request.answer,
   created_at: request.createdAt.toISOString(),
 })

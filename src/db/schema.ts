@@ -371,6 +371,8 @@ export const webhookRequests = pgTable(
     httpStatus: integer(),
     durationMs: integer(),
     problem: text(),
+    /** What in the TwiML is not used as it stands, as sentences. */
+    warnings: jsonb().$type<string[]>().notNull().default([]),
     /** A request still pending after this was lost with its server process and may be made again. */
     expiresAt: at(),
     ...timestamps,

@@ -5,7 +5,7 @@ import { callParams } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
 import { outcomeOf } from './next-part.ts'
 import { runningCall } from './queries.ts'
-import { usableVerbs } from './run.ts'
+import { readRunnable } from './run.ts'
 
 /** Asks the action of the Record or Dial in which a call was hung up, as Twilio does (`Digits=hangup`): the switch does
  * not come back to us from there any more. Nothing can be said to a caller who is gone, so what the action answers is
@@ -20,9 +20,9 @@ export async function askOwedAction(
   if (found === null || found.current === null) return
   const { call, current } = found
   if (current.state !== 'answered' || current.document === null) return
-  const read = usableVerbs(current.document, current.finalUrl)
+  const read = readRunnable(current.document, current.finalUrl)
   const index = positionIn(outcome.at, call.step)
-  const verb = 'problem' in read || index === null ? undefined : read.usable[index]
+  const verb = 'problem' in read || index === null ? undefined : read.usable.verbs[index]
   if (verb?.verb !== 'Record' && verb?.verb !== 'Dial') return
   const ended = { ...outcome, terminator: outcome.terminator || 'hangup' }
   const next = after(verb, await outcomeOf(platform, call, verb, { outcome: ended }))

@@ -2,11 +2,10 @@ import type { RunningCall, WebhookStep } from '../calls/call.ts'
 import { type Action, comeBack, play, set, silence } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
-import type { Verb } from '../twiml/verb.ts'
 import { callParams } from '../webhooks/params.ts'
 import { askWebhook, type WebhookAnswer } from '../webhooks/request.ts'
 import { expireSteps, noRequest, type StoredStep, saveStep } from './queries.ts'
-import { apologise, refuseDocument, runNew, tellFailures, usableVerbs } from './run.ts'
+import { apologise, type Runnable, readRunnable, refuseDocument, runNew, tellFailures } from './run.ts'
 import type { StartingStep } from './start.ts'
 
 // The thread of a call sends no audio and answers no BYE while its fetch is open (freeswitch.md 5.1): what is not there
@@ -36,8 +35,11 @@ export async function continueCall(
 
 async function runGiven(platform: Platform, call: RunningCall, document: string): Promise<Action[]> {
   const stored = { ...noRequest, document }
-  const read = usableVerbs(document, null)
-  if ('usable' in read) return (await runNew(platform, call, stored, read.usable)) ?? wait(call, 0)
+  const read = readRunnable(document, null)
+  if ('usable' in read) {
+    const { verbs, warnings } = read.usable
+    return (await runNew(platform, call, { ...stored, warnings }, verbs)) ?? wait(call, 0)
+  }
   await saveStep(platform.db, call, stored)
   return refuseDocument(platform, call, read.problem, call.status === 'in-progress')
 }
@@ -66,12 +68,13 @@ async function askNew(platform: Platform, call: RunningCall, asked: Asked): Prom
   return wait(call, 0)
 }
 
-async function ask(platform: Platform, call: RunningCall, asked: Asked): Promise<WebhookAnswer<Verb[]>> {
+async function ask(platform: Platform, call: RunningCall, asked: Asked): Promise<WebhookAnswer<Runnable>> {
   const answer = await askWebhook(platform, {
     ...asked,
     authToken: decrypt(platform.keys, `accounts:${call.accountId}`, call.authTokenEncrypted),
     fallback: fallbackOf(call),
-    read: usableVerbs,
+    cookies: call.instructions.cookies ?? null,
+    read: readRunnable,
   })
   platform.metrics.askedWebhook(answer.kind, answer.durationMs)
   return answer
@@ -94,22 +97,24 @@ async function run(
   platform: Platform,
   call: RunningCall,
   asked: Asked,
-  answer: WebhookAnswer<Verb[]>,
+  answer: WebhookAnswer<Runnable>,
 ): Promise<Action[]> {
   await tellFailures(platform, call, answer.failures)
   const stored = toStored(asked, answer)
   if (answer.kind === 'answered')
-    return (await runNew(platform, call, stored, answer.usable)) ?? wait(call, 0)
+    return (await runNew(platform, call, stored, answer.usable.verbs)) ?? wait(call, 0)
   await saveStep(platform.db, call, stored)
   return apologise(platform, call, call.status === 'in-progress')
 }
 
-function toStored({ url, method, params }: Asked, answer: WebhookAnswer<Verb[]>): StoredStep {
-  const { durationMs, failures } = answer
+function toStored({ url, method, params }: Asked, answer: WebhookAnswer<Runnable>): StoredStep {
+  const { durationMs, failures, cookies } = answer
   const problem = failures.length === 0 ? null : failures.map((failure) => failure.problem).join(' ')
-  const asked = { ...noRequest, url, method, params, durationMs, problem }
-  if (answer.kind === 'answered')
-    return { ...asked, document: answer.document, finalUrl: answer.finalUrl, httpStatus: answer.status }
+  const asked = { ...noRequest, url, method, params, durationMs, problem, cookies }
+  if (answer.kind === 'answered') {
+    const { document, finalUrl, status: httpStatus, usable } = answer
+    return { ...asked, document, finalUrl, httpStatus, warnings: usable.warnings }
+  }
   const last = failures.at(-1)
   return { ...asked, state: 'failed', httpStatus: last?.status ?? null, document: last?.excerpt ?? null }
 }
@@ -119,7 +124,7 @@ function storeLate(
   platform: Platform,
   call: RunningCall,
   asked: Asked,
-  answering: Promise<WebhookAnswer<Verb[]>>,
+  answering: Promise<WebhookAnswer<Runnable>>,
 ): void {
   const open = openRequests(platform)
   const request = { callId: call.id, step: call.step }

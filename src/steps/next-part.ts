@@ -23,7 +23,7 @@ import { after, type Verb } from '../twiml/verb.ts'
 import { askAgain, continueCall, wait } from './ask.ts'
 import { holdIn } from './hold.ts'
 import { claimExpiredStep, runningCall } from './queries.ts'
-import { apologise, preamble, refuseDocument, runDocument, usableVerbs } from './run.ts'
+import { apologise, preamble, readRunnable, refuseDocument, runDocument } from './run.ts'
 import { startOf } from './start.ts'
 
 /** The next part of a call's TwiML, or null when the channel is not that call's: the channel's UUID, which no stranger
@@ -94,9 +94,9 @@ async function resume(
     return wait(call, current.ageSeconds)
   }
   if (current.state === 'failed' || current.document === null) return apologise(platform, call, answered)
-  const read = usableVerbs(current.document, current.finalUrl)
+  const read = readRunnable(current.document, current.finalUrl)
   if ('problem' in read) return refuseDocument(platform, call, read.problem, answered)
-  const verbs = read.usable
+  const { verbs } = read.usable
   const held = holdIn(returning.outcome.at, call.step)
   if (held !== null)
     return runDocument(platform, call, verbs, held.index, answered, { waits: held.waits + 1 })

@@ -2,6 +2,7 @@ import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { Instructions, RunningCall, WebhookStep } from '../calls/call.ts'
 import { type Db, preparedRows, rows } from '../db/connect.ts'
 import { accounts, phoneCalls, webhookRequests } from '../db/schema.ts'
+import type { Cookies } from '../webhooks/cookies.ts'
 
 /** A live call by its id and its channel's UUID, which proves that the switch runs it, with its newest step. */
 export async function runningCall(
@@ -64,6 +65,10 @@ export type StoredStep = {
   httpStatus: number | null
   durationMs: number | null
   problem: string | null
+  /** What in the document is not used as it stands, as sentences. */
+  warnings: readonly string[]
+  /** What the call keeps from now on; null: as before. */
+  cookies: Cookies | null
 }
 
 /** A step that came without a request: its document is still to be added. */
@@ -77,6 +82,8 @@ export const noRequest: StoredStep = {
   httpStatus: null,
   durationMs: null,
   problem: null,
+  warnings: [],
+  cookies: null,
 }
 
 // Longer than a webhook may take, and its fallback after it.
@@ -97,16 +104,19 @@ export async function saveStep(
     'save_step',
     sql`
     WITH ${knownPrompts(prompts)},
-    current AS (UPDATE phone_calls SET step = ${step}, updated_at = now() WHERE id = ${id}::uuid AND step <= ${step}
+    current AS (UPDATE phone_calls SET step = ${step}, updated_at = now(),
+        instructions = instructions || CASE WHEN ended_at IS NULL THEN ${JSON.stringify(stored.cookies === null ? {} : { cookies: stored.cookies })}::jsonb ELSE '{}' END
+      WHERE id = ${id}::uuid AND step <= ${step}
       RETURNING carrier_id, account_id)
-    INSERT INTO webhook_requests AS w (carrier_id, account_id, call_id, step, state, method, url, params, final_url, document, http_status, duration_ms, problem, expires_at)
+    INSERT INTO webhook_requests AS w (carrier_id, account_id, call_id, step, state, method, url, params, final_url, document, http_status, duration_ms, problem, warnings, expires_at)
     SELECT carrier_id, account_id, ${id}::uuid, ${step}::integer, ${stored.state}::text, ${stored.method}::text, ${stored.url}::text, ${JSON.stringify(stored.params)}::jsonb,
       ${stored.finalUrl}::text, ${stored.document}::text, ${stored.httpStatus}::integer, ${stored.durationMs}::integer, ${stored.problem}::text,
+      ${JSON.stringify(stored.warnings)}::jsonb,
       CASE WHEN ${stored.state}::text = 'pending' THEN now() + ${leaseSeconds(call)} * interval '1 second' END
     FROM current
     ON CONFLICT (call_id, step) DO UPDATE SET state = excluded.state, final_url = excluded.final_url,
       document = excluded.document, http_status = excluded.http_status, duration_ms = excluded.duration_ms,
-      problem = excluded.problem, expires_at = excluded.expires_at, updated_at = now()
+      problem = excluded.problem, warnings = excluded.warnings, expires_at = excluded.expires_at, updated_at = now()
       WHERE w.state = 'pending' AND w.url = excluded.url
     RETURNING step`,
   )

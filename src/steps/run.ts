@@ -5,6 +5,7 @@ import { beginRecording } from '../calls/recordings.ts'
 import { ringLegs, type TriedTrunks } from '../dialling/legs.ts'
 import { type Action, allowTransfers, disableExpansion } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
+import type { Problem } from '../twiml/document.ts'
 import { readTwiml } from '../twiml/read-twiml.ts'
 import { stopOf, type Verb, writeSegment } from '../twiml/verb.ts'
 import type { WebhookFailure } from '../webhooks/request.ts'
@@ -16,10 +17,10 @@ export const preamble: readonly Action[] = [disableExpansion(), allowTransfers()
 
 /** Runs a document that is stored as the call's step already. */
 export async function runStored(platform: Platform, call: RunningCall, document: string): Promise<Action[]> {
-  const read = usableVerbs(document, null)
+  const read = readRunnable(document, null)
   const answered = call.status === 'in-progress'
   if ('problem' in read) return refuseDocument(platform, call, read.problem, answered)
-  return runDocument(platform, call, read.usable, 0, answered)
+  return runDocument(platform, call, read.usable.verbs, 0, answered)
 }
 
 /** What a part of a document begins with: trunks on which its Dial has failed, or how often it was waited for what is to be
@@ -52,12 +53,21 @@ export async function runNew(
   return (await saveStep(platform.db, call, stored, prompts)) ? actions : null
 }
 
-/** The verbs of a document, or as a sentence why there are none to run. `base` as in `readTwiml`. */
-export function usableVerbs(document: string, base: string | null): { usable: Verb[] } | { problem: string } {
+/** A document that can be run: its verbs, and as sentences what in it is not used as it stands. */
+export type Runnable = { verbs: Verb[]; warnings: string[] }
+
+/** Reads a document, or gives as a sentence why none of it can be run. `base` as in `readTwiml`. */
+export function readRunnable(
+  document: string,
+  base: string | null,
+): { usable: Runnable } | { problem: string } {
   const twiml = readTwiml(document, base)
-  if (twiml.ok) return { usable: twiml.verbs }
-  return { problem: `Line ${twiml.problem.line}: ${twiml.problem.message}` }
+  if (!twiml.ok) return { problem: sentence(twiml.problem) }
+  return { usable: { verbs: twiml.verbs, warnings: twiml.warnings.slice(0, mostWarnings).map(sentence) } }
 }
+
+const mostWarnings = 20
+const sentence = ({ line, message }: Problem) => `Line ${line}: ${message}`
 
 async function write(
   platform: Platform,

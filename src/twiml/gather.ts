@@ -12,7 +12,8 @@ import { type Say, say } from './say.ts'
 export type Gather = {
   verb: 'Gather'
   line: number
-  action: Webhook
+  /** Null: nobody is told. */
+  action: Webhook | null
   timeoutSeconds: number
   /** Null: as many as come until the timeout or the finishing key. */
   numDigits: number | null
@@ -53,7 +54,7 @@ export const gather: Rules<Gather> = {
   },
   // Both parameters are always there at Twilio, empty or not.
   after({ action, actionOnEmptyResult }, { digits = '', finishedOnKey = '' }) {
-    if (digits === '' && !actionOnEmptyResult) return goOn()
+    if (action === null || (digits === '' && !actionOnEmptyResult)) return goOn()
     return { next: 'request', ...action, params: { Digits: digits, FinishedOnKey: finishedOnKey } }
   },
 }

@@ -113,13 +113,19 @@ export function webhook(
   return read === null ? null : { url: read, method: method(reading, element, methodName) }
 }
 
-/** Where a verb goes on: its `action`, or the document's own URL when that is absent, as Twilio documents. */
-export function actionOrDocument(reading: Reading, element: Element): Webhook {
+/** Where a verb goes on: its `action`, or the document's own URL when that is absent, as Twilio documents. Null for a document
+ * that came without one: nobody is told then, and the next verb runs. */
+export function actionOrDocument(reading: Reading, element: Element): Webhook | null {
   const named = webhook(reading, element, 'action', 'method')
   if (named !== null) return named
-  if (reading.base === null && !element.attributes.get('action'))
-    refuse(reading, element, `<${element.name}> needs an action: its document came without a URL.`)
-  return { url: reading.base ?? '', method: method(reading, element) }
+  if (reading.base !== null) return { url: reading.base, method: method(reading, element) }
+  if (!element.attributes.get('action'))
+    warn(
+      reading,
+      element,
+      `<${element.name}> has no action, and its document came without a URL: nobody is told.`,
+    )
+  return null
 }
 
 /** A text as an absolute URL; null when it was refused. */

@@ -17,7 +17,8 @@ import { goOn, leave, type Rules } from './rules.ts'
 export type Record = {
   verb: 'Record'
   line: number
-  action: Webhook
+  /** Null: nobody is told. */
+  action: Webhook | null
   /** Seconds of silence that end it; 0: none does. */
   timeoutSeconds: number
   maxSeconds: number
@@ -56,7 +57,7 @@ export const record: Rules<Record> = {
   },
   // Twilio asks nothing when there was only silence: the next verb.
   after({ action }, { record: taken }) {
-    if (taken === undefined || taken.seconds === 0) return goOn()
+    if (taken === undefined || taken.seconds === 0 || action === null) return goOn()
     return {
       next: 'request',
       ...action,

@@ -1,3 +1,4 @@
+import type { Jar } from './cookies.ts'
 import {
   type Exchange,
   type Exchanged,
@@ -10,12 +11,13 @@ import {
 import type { Guard } from './guard.ts'
 import type { Method } from './webhook.ts'
 
-/** What a customer's URL is asked with; `headers` are made anew for each hop. */
+/** What a customer's URL is asked with; `headers` are made anew for each hop, which sends and sets cookies of the `jar`. */
 export type Asked = {
   url: string
   method: Method
   params: Record<string, string>
   headers: (url: URL, posted: Record<string, string>) => Record<string, string>
+  jar: Jar
 }
 
 /** What answered at the end of all redirects, and where: the URL as it was named, without parameters of ours. */
@@ -27,6 +29,7 @@ export async function follow(guard: Guard, asked: Asked, limits: Limits): Promis
   let hop = firstHop(asked)
   for (let redirects = 0; ; redirects++) {
     const answer = await exchangeTwice(guard, toExchange(hop, asked), limits)
+    if (answer.ok) asked.jar.keep(hop.url, answer.headers['set-cookie'])
     const next = answer.ok ? nextHop(hop, answer, asked.params) : null
     if (next === null) return { finalUrl: hop.named.href, answer }
     if ('problem' in next) return { finalUrl: hop.named.href, answer: next }
@@ -53,10 +56,10 @@ function askByGet(named: URL, params: Record<string, string>): Hop {
   return { named, url, method: 'GET', posted: {} }
 }
 
-function toExchange({ url, method, posted }: Hop, { headers }: Asked): Exchange {
+function toExchange({ url, method, posted }: Hop, { headers, jar }: Asked): Exchange {
   const body = method === 'POST' ? new URLSearchParams(posted).toString() : null
   const form = body === null ? {} : { 'Content-Type': 'application/x-www-form-urlencoded; charset=UTF-8' }
-  return { url, method, headers: { ...headers(url, posted), ...form }, body }
+  return { url, method, headers: { ...headers(url, posted), ...jar.headersFor(url), ...form }, body }
 }
 
 async function exchangeTwice(guard: Guard, wanted: Exchange, limits: Limits): Promise<Exchanged> {

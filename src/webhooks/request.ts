@@ -1,4 +1,5 @@
 import type { Platform } from '../platform.ts'
+import { type Cookies, type Jar, openJar } from './cookies.ts'
 import { isAudio, toDocument } from './document.ts'
 import { bounded, webhookErrors } from './exchange.ts'
 import { type Asked, type Followed, follow } from './follow.ts'
@@ -7,11 +8,13 @@ import { sign } from './signature.ts'
 import type { Webhook } from './webhook.ts'
 
 /** One request for TwiML: `params` are the form fields (or the query of a GET); `fallback` is asked when nothing usable
- * comes; `read` says what of a document is usable, or as a sentence why nothing is. */
+ * comes; `cookies` are those that the call has kept; `read` says what of a document is usable, or as a sentence why nothing
+ * is. */
 export type WebhookRequest<Usable> = Webhook & {
   params: Record<string, string>
   authToken: string
   fallback?: Webhook | null
+  cookies?: Cookies | null
   read: (document: string, finalUrl: string) => { usable: Usable } | { problem: string }
 }
 
@@ -26,8 +29,11 @@ export type WebhookFailure = {
 }
 
 /** What a webhook answered, or that nothing usable came; with what was wrong at each URL that was asked. `finalUrl` is
- * where the last redirect led, the base of the document's relative URLs. */
-export type WebhookAnswer<Usable> = { durationMs: number } & (
+ * where the last redirect led, the base of the document's relative URLs; `cookies` are what the call is to keep from now
+ * on, null for no change. */
+export type WebhookAnswer<Usable> = Answer<Usable> & { cookies: Cookies | null }
+
+type Answer<Usable> = { durationMs: number } & (
   | {
       kind: 'answered'
       status: number
@@ -53,11 +59,22 @@ export async function askWithGuard<Usable>(
   guard: Guard,
   asked: WebhookRequest<Usable>,
 ): Promise<WebhookAnswer<Usable>> {
-  const first = await askOnce(guard, asked)
+  const jar = openJar(asked.cookies ?? null)
+  const answer = await askBoth(guard, asked, jar)
+  return { ...answer, cookies: jar.changed() }
+}
+
+async function askBoth<Usable>(
+  guard: Guard,
+  asked: WebhookRequest<Usable>,
+  jar: Jar,
+): Promise<Answer<Usable>> {
+  const first = await askOnce(guard, asked, jar)
   if (first.kind === 'answered' || !asked.fallback) return first
   const [failure] = first.failures
   const errors = { ErrorCode: String(failure.code), ErrorUrl: failure.url }
-  const second = await askOnce(guard, { ...asked, ...asked.fallback, params: { ...asked.params, ...errors } })
+  const fallback = { ...asked, ...asked.fallback, params: { ...asked.params, ...errors } }
+  const second = await askOnce(guard, fallback, jar)
   const durationMs = first.durationMs + second.durationMs
   return { ...second, durationMs, failures: [failure, ...second.failures] }
 }
@@ -66,10 +83,14 @@ const totalMilliseconds = 15_000
 const mostBytes = 64 * 1024
 const excerptCharacters = 500
 
-async function askOnce<Usable>(guard: Guard, asked: WebhookRequest<Usable>): Promise<WebhookAnswer<Usable>> {
+async function askOnce<Usable>(
+  guard: Guard,
+  asked: WebhookRequest<Usable>,
+  jar: Jar,
+): Promise<Answer<Usable>> {
   const started = performance.now()
   const followed = await bounded(totalMilliseconds, (signal) =>
-    follow(guard, toAsked(asked), { signal, mostBytes, skipBody: isAudio }),
+    follow(guard, toAsked(asked, jar), { signal, mostBytes, skipBody: isAudio }),
   )
   const durationMs = Math.round(performance.now() - started)
   const read = readAnswer(asked, followed)
@@ -103,11 +124,12 @@ function readAnswer<Usable>({ read }: WebhookRequest<Usable>, { finalUrl, answer
 const storable = (text: string) => text.replace(/[\0\p{Surrogate}]/gu, '\ufffd')
 
 /** What Twilio's own requests carry (somleng.md 5.4), with the signature of each hop's own URL. */
-function toAsked({ url, method, params, authToken }: WebhookRequest<unknown>): Asked {
+function toAsked({ url, method, params, authToken }: WebhookRequest<unknown>, jar: Jar): Asked {
   return {
     url,
     method,
     params,
+    jar,
     headers: (hop, posted) => ({
       'User-Agent': 'TwilioProxy/1.1',
       Accept: 'text/xml, application/xml, text/html',

@@ -11,6 +11,7 @@ import {
   postponeCallback,
   removeCallback,
 } from './callback-queries.ts'
+import { openJar } from './cookies.ts'
 import { bounded, webhookErrors } from './exchange.ts'
 import { follow } from './follow.ts'
 import { guardFor } from './guard.ts'
@@ -141,7 +142,11 @@ async function send(
     'I-Twilio-Idempotency-Token': id,
   })
   const limits = { signal, mostBytes: 64 * 1024, skipBody: () => true }
-  const { answer } = await follow(guardFor(platform.env), { url, method, params, headers }, limits)
+  const { answer } = await follow(
+    guardFor(platform.env),
+    { url, method, params, headers, jar: openJar(null) },
+    limits,
+  )
   if (!answer.ok) return { message: `The webhook ${answer.problem}.`, code: answer.code, status: null }
   const { status } = answer
   if (status >= 200 && status < 300) return null

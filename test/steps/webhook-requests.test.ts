@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { eq } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { advance } from '../../src/calls/progress.ts'
+import { phoneCalls } from '../../src/db/schema.ts'
 import { freeswitch } from '../../src/freeswitch/index.ts'
 import type { Platform } from '../../src/platform.ts'
 import { letGoOfWebhooks } from '../../src/steps/ask.ts'
@@ -34,8 +37,13 @@ beforeAll(async () => {
       '/again': `<Response>${'<Say>Hello</Say><Pause length="1"/>'.repeat(3)}</Response>`,
       '/enqueue': '<Response>\n<Enqueue>x</Enqueue></Response>',
       '/null': '<Response><Say>\0</Say></Response>',
+      '/login': '<Response><Redirect>session</Redirect></Response>',
+      '/session': '<Response><Redirect>elsewhere/x</Redirect></Response>',
+      '/elsewhere/x': hello,
+      '/odd': '<Response>\n<Gather timeout="auto" input="dtmf speech"/>\n<Pause lenght="3"/></Response>',
     },
     delays,
+    { '/login': 'sid=sesame; Path=/; HttpOnly', '/session': 'page=2; Path=/session' },
   )
   await createTrunk(platform, tenant)
 })
@@ -67,11 +75,11 @@ async function callTo(voice: string, fallback?: string) {
     id,
     actions: actionsOf(await response.text()),
     /** The call comes back to that door. */
-    async comeBack(at: Hono = door, step = 1) {
+    async comeBack(at: Hono = door, step = 1, verb = 'start') {
       const fetch = capturedFetch('dialplan-after-gather-digit', {
         'Unique-ID': channel,
         'Hunt-Destination-Number': id,
-        variable_twiml_at: `${step}.start`,
+        variable_twiml_at: `${step}.${verb}`,
       })
       return actionsOf(await (await post(at, '/xml', fetch)).text())
     },
@@ -84,6 +92,38 @@ async function callTo(voice: string, fallback?: string) {
 }
 
 const apology = ['answer', expect.stringMatching(/^playback http/), 'hangup NORMAL_CLEARING']
+
+test('cookies of a webhook go to the next, whichever process asks, while the call lives', async () => {
+  const call = await callTo('/login')
+  const other = freeswitch(platform)
+  await call.comeBack(other, 1, '0')
+  await call.comeBack(door, 2, '0')
+  const sent = webhooks.asked.slice(-3).map(({ path, headers }) => [path, headers.cookie])
+  expect(sent).toEqual([
+    ['/login', undefined],
+    ['/session', 'sid=sesame'],
+    ['/elsewhere/x', 'sid=sesame'],
+  ])
+  const kept = () => platform.db.select().from(phoneCalls).where(eq(phoneCalls.id, call.id))
+  expect(JSON.stringify(await kept())).toContain('sesame')
+  const end = { at: new Date(), cause: 'NORMAL_CLEARING', sipStatus: 200 }
+  await advance(platform.db, { id: call.id }, { end })
+  expect(JSON.stringify(await kept())).not.toContain('sesame')
+  await callTo('/session')
+  expect(webhooks.asked.at(-1)).toMatchObject({ path: '/session' })
+  expect(webhooks.asked.at(-1)?.headers.cookie).toBeUndefined()
+})
+
+test('what a document says wrongly is told with its request, and runs', async () => {
+  const call = await callTo('/odd')
+  expect(call.actions.some((action) => action.startsWith('play_and_get_digits'))).toBe(true)
+  const [request] = await call.requests()
+  expect(request?.attributes.warnings).toEqual([
+    'Line 2: <Gather> takes dtmf only; speech is ignored.',
+    'Line 2: timeout must be a whole number from 1 to 600; 5 is used.',
+    'Line 3: <Pause> has no attribute "lenght"; it is ignored.',
+  ])
+})
 
 test('a document may say the same again and again', async () => {
   const call = await callTo('/again')

@@ -9,8 +9,13 @@ export type Asked = {
   headers: IncomingMessage['headers']
 }
 
-/** A customer's webhook server on loopback: answers each path with what `documents` has for it, after `delays` ms. */
-export async function startWebhooks(documents: Record<string, string>, delays: Record<string, number> = {}) {
+/** A customer's webhook server on loopback: answers each path with what `documents` has for it, after `delays` ms, and
+ * sets the `cookies` that are named for it. */
+export async function startWebhooks(
+  documents: Record<string, string>,
+  delays: Record<string, number> = {},
+  cookies: Record<string, string> = {},
+) {
   const asked: Asked[] = []
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '/', 'http://webhooks')
@@ -19,6 +24,8 @@ export async function startWebhooks(documents: Record<string, string>, delays: R
     asked.push({ method: request.method ?? '', path: url.pathname, fields, headers: request.headers })
     await new Promise((resolve) => setTimeout(resolve, delays[url.pathname] ?? 0))
     const document = documents[url.pathname]
+    const set = cookies[url.pathname]
+    if (set !== undefined) response.setHeader('Set-Cookie', set)
     response.writeHead(document === undefined ? 404 : 200, { 'Content-Type': 'text/xml' })
     response.end(document ?? 'Not found')
   })

@@ -21,8 +21,8 @@ export function twiml(build: (response: VoiceResponse) => void): string {
 }
 
 /** The verbs of a document that must be right. */
-export function verbsOf(document: string): Verb[] {
-  const read = readTwiml(document, base)
+export function verbsOf(document: string, from: string | null = base): Verb[] {
+  const read = readTwiml(document, from)
   if (!read.ok) throw new Error(`Line ${read.problem.line}: ${read.problem.message}`)
   return read.verbs
 }
@@ -35,8 +35,8 @@ export function problemOf(document: string, from: string | null = base): Problem
 }
 
 /** What in a document is not used as it stands. */
-export function warningsOf(document: string): string[] {
-  const read = readTwiml(document, base)
+export function warningsOf(document: string, from: string | null = base): string[] {
+  const read = readTwiml(document, from)
   if (!read.ok) throw new Error(read.problem.message)
   return read.warnings.map(({ line, message }) => `${line}: ${message}`)
 }

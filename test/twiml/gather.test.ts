@@ -109,10 +109,15 @@ describe('attributes', () => {
     expect(problemOf(document)).toEqual({ message, line: 1, verb: expect.any(String) })
   })
 
-  test('without a URL of the document there is nowhere to go without an action', () => {
-    expect(problemOf(gathered({}), null).message).toBe(
-      '<Gather> needs an action: its document came without a URL.',
-    )
+  test('without an action and a URL of the document nobody is told: the next verb', () => {
+    const [verb] = verbsOf(gathered({}), null)
+    expect(verb && followOf(verb, { digits: '1' })).toEqual({ next: 'continue' })
+    expect(warningsOf(gathered({}), null)).toEqual([
+      '1: <Gather> has no action, and its document came without a URL: nobody is told.',
+    ])
+  })
+
+  test('a relative action needs a URL of the document', () => {
     expect(problemOf(gathered({ action: '/menu' }), null).message).toBe(
       'The action of <Gather> must be absolute: the document itself came without a URL.',
     )

@@ -275,6 +275,39 @@ describe('what comes back', () => {
   })
 })
 
+describe('cookies', () => {
+  test('those of an answer go to where they are for, along redirects and in the next request', async () => {
+    const server = await serve((seen, response) => {
+      if (seen.url === '/end') return xml('<Response/>')(seen, response)
+      response
+        .writeHead(307, { Location: '/end', 'Set-Cookie': ['sid=1; Path=/', 'deep=2; Path=/deep'] })
+        .end()
+    })
+    const other = await serve(xml('<Response/>'), '127.0.0.2')
+    const { cookies } = await ask({ url: `${server.url}/start` })
+    expect(server.requests.map(({ headers }) => headers.cookie)).toEqual([undefined, 'sid=1'])
+    const next = await ask({ url: `${server.url}/deep/end`, cookies })
+    expect(server.requests[2]?.headers.cookie).toBe('deep=2; sid=1')
+    expect(next.cookies).not.toBeNull()
+    await ask({ url: other.url, cookies })
+    expect(other.requests[0]?.headers.cookie).toBeUndefined()
+  })
+
+  test('nothing set is no change; what is set is bounded', async () => {
+    const server = await serve(xml('<Response/>'))
+    expect(await ask({ url: server.url })).toMatchObject({ cookies: null })
+    const setting = await serve((_, response) => {
+      const many = Array.from({ length: 100 }, (_, n) => `c${n}=${'x'.repeat(9)}`)
+      response.writeHead(200, { 'Set-Cookie': [`long=${'x'.repeat(5000)}`, ...many] }).end('<Response/>')
+    })
+    let { cookies } = await ask({ url: setting.url })
+    expect(cookies?.cookies).toHaveLength(19)
+    for (let round = 0; round < 3; round++)
+      ({ cookies } = await ask({ url: `${setting.url}/${round}`, cookies }))
+    expect(cookies?.cookies.length).toBeLessThanOrEqual(30)
+  })
+})
+
 describe('redirects', () => {
   const redirecting = (status: number, location: string) =>
     serve((seen, response) => {

@@ -1,0 +1,1 @@
+ALTER TABLE "webhook_requests" ADD COLUMN "warnings" jsonb DEFAULT '[]'::jsonb NOT NULL;
