@@ -120,6 +120,19 @@ export async function wishedVersions(
   return new Map(wished.map(({ id, version }) => [id, version]))
 }
 
+/** The trunks whose gateways the switch has the right to run and is not to run: it is to let go of them, also of those that
+ * it does not run any more. Whoever is to have them waits for that. */
+export async function unwishedGateways(db: Db, self: SwitchOfRegion): Promise<string[]> {
+  // LIMIT keeps a planner that knows nothing of the tables from comparing each row with every trunk.
+  const unwished = await rows<{ trunk_id: string }>(
+    db,
+    sql`SELECT g.trunk_id FROM gateway_states g
+      CROSS JOIN LATERAL (SELECT * FROM sip_trunks WHERE id = g.trunk_id LIMIT 1) t
+      WHERE g.switch_id = ${self.id} AND (${wishedAt(self)}) IS NOT TRUE`,
+  )
+  return unwished.map(({ trunk_id }) => trunk_id)
+}
+
 /** Gives up the right to run a gateway, once it runs no more, and tells whoever is to have it. */
 export async function releaseGateway(db: Db, self: SwitchOfRegion, trunkId: string): Promise<void> {
   await db.execute(sql`

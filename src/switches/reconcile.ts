@@ -10,7 +10,7 @@ import {
   settleGateway,
   type Tools,
 } from './gateways.ts'
-import { claimGateways, type IdRange, wishedVersions } from './placement.ts'
+import { claimGateways, type IdRange, unwishedGateways, wishedVersions } from './placement.ts'
 import { createQueue, type Queue } from './queue.ts'
 
 /** Makes one switch run what the tables wish, and the tables say what it runs. The queue holds the ids of trunks that
@@ -58,6 +58,7 @@ export async function checkAll({ gateways, trunks }: Reconciler): Promise<string
   ])
   for await (const range of claimGateways(db, self, pageSize, takeOver()))
     for (const trunkId of await compare(gateways, range, running)) trunks.push(trunkId)
+  for (const trunkId of await unwishedGateways(db, self)) trunks.push(trunkId)
   for (const stranger of running.keys()) if (uuid.test(stranger)) trunks.push(stranger)
   for (const trunkId of await checkClients(db, self, commands)) trunks.push(trunkId)
   return null
