@@ -88,6 +88,7 @@ const at = (sorted: readonly number[], share: number) => sorted[Math.floor((sort
 
 test('500 calls whose webhook stalls slow no other call, and each of their fetches is answered within 2 s', async () => {
   await quickCalls(20)
+  webhooks.asked.length = 0
   const delay = monitorEventLoopDelay({ resolution: 5 })
   const before = await quickCalls(60)
   delay.enable()
@@ -129,5 +130,5 @@ test('500 calls whose webhook stalls slow no other call, and each of their fetch
   expect(at(during, 0.5)).toBeLessThan(at(before, 0.5) + 50)
   expect(at(during, 0.95)).toBeLessThan(1000)
   // 17 on two idle cores.
-  expect(delay.percentile(99) / 1e6).toBeLessThan(400)
+  expect(delay.percentile(99) / 1e6).toBeLessThan(200)
 })
