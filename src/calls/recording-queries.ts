@@ -1,17 +1,23 @@
-import { and, eq, ne } from 'drizzle-orm'
+import { and, eq, exists, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Page } from '../db/rows.ts'
-import { recordings } from '../db/schema.ts'
+import { phoneCalls, recordings } from '../db/schema.ts'
 
 /** A recording as it is stored. */
 export type Recording = typeof recordings.$inferSelect
 
-/** A page of an account's recordings, without those that were deleted. */
+/** A page of an account's recordings, without those that were deleted and those that have not begun. */
 export const selectRecordings = (db: Db, accountId: string, page: Page): Promise<Recording[]> =>
   db
     .select()
     .from(recordings)
-    .where(and(eq(recordings.accountId, accountId), ne(recordings.status, 'deleted'), page.where))
+    .where(
+      and(
+        eq(recordings.accountId, accountId),
+        notInArray(recordings.status, ['deleted', 'expected']),
+        page.where,
+      ),
+    )
     .orderBy(...page.orderBy)
     .limit(page.limit)
 
@@ -25,7 +31,7 @@ export async function recordingOf(db: Db, accountId: string, id: string): Promis
   return recording ?? null
 }
 
-/** Our own URLs of the recordings that a call's Dials have begun and whose files have not come. */
+/** Our own URLs of the recordings that a call's Dials may have begun and whose files have not come. */
 export async function openRecordingsOfDials(
   db: Db,
   call: { id: string; accountId: string },
@@ -36,7 +42,9 @@ export async function openRecordingsOfDials(
     .where(
       and(
         ...[eq(recordings.callId, call.id), eq(recordings.accountId, call.accountId)],
-        ...[eq(recordings.source, 'DialVerb'), eq(recordings.status, 'in-progress')],
+        eq(recordings.source, 'DialVerb'),
+        // The switch's word that it began may be late, or lost.
+        inArray(recordings.status, ['expected', 'in-progress']),
       ),
     )
     .orderBy(recordings.seq)
@@ -52,4 +60,33 @@ export async function markRecordingDeleted(
     .update(recordings)
     .set({ status: 'deleted', updatedAt: new Date() })
     .where(and(eq(recordings.id, recording.id), eq(recordings.accountId, recording.accountId)))
+}
+
+/** Forgets the recordings of a call that its switch has not come to, and will not: the call is over. */
+export async function forgetExpected(db: Db, callId: string): Promise<void> {
+  await db.delete(recordings).where(and(eq(recordings.callId, callId), eq(recordings.status, 'expected')))
+}
+
+// FreeSWITCH sends a file when its recording ends, which is before it tells the end of the call.
+const graceMinutes = 10
+
+/** Recordings whose file is still to come long after the end of their call, a hundred at the most, which nobody else changes
+ * until the transaction ends. */
+export const lockOverdueRecordings = (tx: Db): Promise<Recording[]> => {
+  const longAgo = sql<Date>`now() - ${graceMinutes}::integer * interval '1 minute'`
+  const over = and(eq(phoneCalls.id, recordings.callId), lt(phoneCalls.endedAt, longAgo))
+  return tx
+    .select()
+    .from(recordings)
+    .where(
+      and(
+        // Written out, as in the index that finds them.
+        sql`${recordings.status} IN ('expected', 'in-progress', 'processing')`,
+        lt(recordings.updatedAt, longAgo),
+        exists(tx.select({ id: phoneCalls.id }).from(phoneCalls).where(over)),
+      ),
+    )
+    .orderBy(recordings.updatedAt)
+    .limit(100)
+    .for('update', { of: recordings, skipLocked: true })
 }

@@ -1,4 +1,4 @@
-import { and, desc, eq } from 'drizzle-orm'
+import { and, desc, eq, inArray, ne } from 'drizzle-orm'
 import { toSid } from '../accounts/account.ts'
 import { type KeptRecording, keepRecording } from '../audio/recording.ts'
 import { recordingStore } from '../audio/recording-store.ts'
@@ -11,13 +11,19 @@ import type { Recorded } from '../twiml/rules.ts'
 import { rfc2822 } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
 import type { RunningCall } from './call.ts'
+import { forgetExpected, lockOverdueRecordings, type Recording } from './recording-queries.ts'
 
-/** Stores a recording that is about to be taken and gives our own URL to which FreeSWITCH uploads its file: the last
- * segment is unguessable, since mod_http_cache can send no credentials that would not stand in its logs. */
-export async function beginRecording(
+/** What takes a recording: a verb, by its place in the document (`<step>.<index>`), or the order of an API call. */
+export type Recorder =
+  | { source: 'RecordVerb' | 'DialVerb'; verb: string }
+  | { source: 'OutboundAPI'; verb: null }
+
+/** Stores a recording that the switch may come to take and gives our own URL to which FreeSWITCH uploads its file: the
+ * last segment is unguessable, since mod_http_cache can send no credentials that would not stand in its logs. */
+export async function expectRecording(
   platform: Platform,
   call: RunningCall,
-  source: 'RecordVerb' | 'DialVerb' | 'OutboundAPI',
+  { source, verb }: Recorder,
   order: RecordingOrder,
   channels: 1 | 2,
 ): Promise<string> {
@@ -26,8 +32,9 @@ export async function beginRecording(
   await platform.db.insert(recordings).values({
     accountId: call.accountId,
     callId: call.id,
-    status: 'in-progress',
+    status: 'expected',
     source,
+    verb,
     uploadKey,
     uploadUrl,
     channels,
@@ -48,13 +55,13 @@ export async function recordingStarted(
   const [, uploadKey] = /\/freeswitch\/recordings\/([A-Za-z0-9]+)\.wav$/.exec(path) ?? []
   if (uploadKey === undefined) return
   await db.transaction(async (tx) => {
-    const waiting = and(eq(recordings.uploadKey, uploadKey), eq(recordings.status, 'in-progress'))
-    const [recording] = await tx.select().from(recordings).where(waiting).for('update')
+    const expected = and(eq(recordings.uploadKey, uploadKey), eq(recordings.status, 'expected'))
+    const [recording] = await tx.select().from(recordings).where(expected).for('update')
     if (recording === undefined) return
     const callbackEvents = recording.callbackEvents.filter((event) => event !== 'in-progress')
     await tx
       .update(recordings)
-      .set({ startedAt: at, callbackEvents, updatedAt: new Date() })
+      .set({ status: 'in-progress', startedAt: at, callbackEvents, updatedAt: new Date() })
       .where(eq(recordings.id, recording.id))
     await report(tx, { ...recording, startedAt: at }, 'in-progress', env.PUBLIC_URL)
   })
@@ -70,7 +77,7 @@ export async function keepUpload(
   const [recording] = await platform.db
     .update(recordings)
     .set({ status: 'processing', updatedAt: new Date() })
-    .where(and(eq(recordings.uploadKey, uploadKey), eq(recordings.status, 'in-progress')))
+    .where(and(eq(recordings.uploadKey, uploadKey), inArray(recordings.status, ['expected', 'in-progress'])))
     .returning()
   if (!recording) return { problem: 'No recording waits for this file.' }
   const { id, trim } = recording
@@ -78,31 +85,47 @@ export async function keepUpload(
     platform.log.error({ err: error, recording: id }, 'The file of a recording could not be kept')
     return { problem: 'The file could not be kept.' }
   })
-  await platform.db.transaction((tx) => settle(tx, recording, kept, platform.env.PUBLIC_URL))
+  const settled = await platform.db.transaction((tx) => settle(tx, recording, kept, platform.env.PUBLIC_URL))
+  if (!settled) await recordingStore(platform.env).remove(id)
   return 'problem' in kept ? kept : null
 }
 
-type Stored = typeof recordings.$inferSelect
+/** Settles recordings that began and whose file has not come long after the end of their call, as absent, and forgets those
+ * that the switch never came to: a few at a time. */
+export async function giveUpRecordings({ db, env, log }: Platform): Promise<void> {
+  await db.transaction(async (tx) => {
+    for (const recording of await lockOverdueRecordings(tx)) {
+      if (recording.status === 'expected') await forgetExpected(tx, recording.callId)
+      else await settle(tx, recording, { problem: 'It did not come.' }, env.PUBLIC_URL)
+      const { id, callId, status } = recording
+      if (status !== 'expected') log.warn({ callId, recording: id }, 'The file of a recording never came')
+    }
+  })
+}
 
-async function settle(tx: Db, recording: Stored, kept: KeptRecording | { problem: string }, base: string) {
+// False: the recording was deleted meanwhile, and nobody is told of it any more.
+async function settle(tx: Db, recording: Recording, kept: KeptRecording | { problem: string }, base: string) {
   const seconds = 'problem' in kept ? 0 : kept.seconds
   const status = seconds === 0 ? 'absent' : 'completed'
   const file = 'problem' in kept ? {} : { bytes: kept.bytes, channels: kept.channels }
-  await tx
+  const settled = await tx
     .update(recordings)
     .set({ ...file, status, duration: seconds, updatedAt: new Date() })
-    .where(eq(recordings.id, recording.id))
+    .where(and(eq(recordings.id, recording.id), ne(recordings.status, 'deleted')))
+    .returning({ id: recordings.id })
+  if (settled.length === 0) return false
   const params = {
     RecordingDuration: String(seconds),
     ...('problem' in kept ? {} : { RecordingChannels: String(kept.channels) }),
   }
   await report(tx, recording, 'in-progress', base)
   await report(tx, recording, status, base, params)
+  return true
 }
 
 async function report(
   tx: Db,
-  recording: Stored,
+  recording: Recording,
   status: RecordingEvent,
   base: string,
   params: Record<string, string> = {},
@@ -128,17 +151,17 @@ async function report(
 const recordingUrl = (base: string, accountId: string, id: string) =>
   `${base}/2010-04-01/Accounts/${toSid('AC', accountId)}/Recordings/${toSid('RE', id)}`
 
-/** The newest recording of a call by a verb, or null when there was only silence. FreeSWITCH uploads the file before it
- * asks us again. */
-export async function newestRecording(
+/** What a verb (`<step>.<index>`) of a call has recorded, or null when there was only silence. FreeSWITCH uploads the file
+ * before it asks us again. */
+export async function recordedBy(
   { db, env }: Platform,
   call: RunningCall,
-  source: 'RecordVerb' | 'DialVerb',
+  verb: string,
 ): Promise<Recorded | null> {
   const [recording] = await db
     .select({ id: recordings.id, seconds: recordings.duration })
     .from(recordings)
-    .where(and(eq(recordings.callId, call.id), eq(recordings.source, source)))
+    .where(and(eq(recordings.callId, call.id), eq(recordings.verb, verb), ne(recordings.status, 'expected')))
     .orderBy(desc(recordings.seq))
     .limit(1)
   if (!recording?.seconds) return null

@@ -1,4 +1,6 @@
+import { isOver } from '../calls/call.ts'
 import { advanceWithin, type Progress } from '../calls/progress.ts'
+import { forgetExpected } from '../calls/recording-queries.ts'
 import type { Returning } from '../calls/returning.ts'
 import { cdrs } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
@@ -22,8 +24,8 @@ export type ChannelRecord = ChannelLife & {
   record: Record<string, unknown>
 }
 
-/** Stores a CDR, once whatever number of times it comes, ends its call if that has not happened yet, and asks the action
- * that a verb still owes. */
+/** Stores a CDR, once whatever number of times it comes, ends its call if that has not happened yet, asks the action that a
+ * verb still owes, and forgets recordings that were never begun. */
 export async function receiveCdr(platform: Platform, cdr: ChannelRecord): Promise<void> {
   const { channelUuid, record, outcome } = cdr
   await platform.db.transaction(async (tx) => {
@@ -35,6 +37,7 @@ export async function receiveCdr(platform: Platform, cdr: ChannelRecord): Promis
       .returning({ channelUuid: cdrs.channelUuid })
     if (call !== null && stored.length > 0)
       await askOwedAction({ ...platform, db: tx }, { id: call.id, channelUuid }, outcome)
+    if (call !== null && isOver(call.status)) await forgetExpected(tx, call.id)
   })
 }
 

@@ -1,11 +1,12 @@
 import type { CallEnd } from '../calls/progress.ts'
 import { advance } from '../calls/progress.ts'
+import { giveUpRecordings } from '../calls/recordings.ts'
 import type { Reachable } from '../outbound/recover.ts'
 import type { Platform, Switches } from '../platform.ts'
 import { abandonedChannels, expectedChannels, staleQueuedCalls } from './queries.ts'
 
 /** Ends the calls whose channels are gone without a word, so that no trunk's channel is ever lost: compares with the
- * channels that each switch really has. */
+ * channels that each switch really has. Gives up the recordings whose files never came, too. */
 export type Sweep = (switches: Switches, reachable: Reachable) => Promise<void>
 
 /** A sweep that is to be run again and again: what is missing twice in a row is gone. In between its last words, by event
@@ -24,6 +25,7 @@ export function createSweep(platform: Platform): Sweep {
       if (missingBefore.has(channelUuid)) await endLost(platform, channelUuid, since)
     missingBefore = missing
     await endStale(platform)
+    await giveUpRecordings(platform)
   }
 }
 

@@ -421,8 +421,13 @@ export const recordings = pgTable(
     callId: uuid()
       .notNull()
       .references(() => phoneCalls.id),
-    status: text({ enum: ['in-progress', 'processing', 'completed', 'absent', 'deleted'] }).notNull(),
+    /** `expected`: its part of the document is written, and the switch has not come to it yet. */
+    status: text({
+      enum: ['expected', 'in-progress', 'processing', 'completed', 'absent', 'deleted'],
+    }).notNull(),
     source: text({ enum: ['RecordVerb', 'DialVerb', 'OutboundAPI'] }).notNull(),
+    /** The verb that takes it, as `<step>.<index>`; null: the whole call's. */
+    verb: text(),
     /** Unguessable last path segment under which FreeSWITCH uploads the file. */
     uploadKey: text().notNull().unique(),
     /** The whole of our own URL to it, by which FreeSWITCH knows the recording: each server process may have another. */
@@ -438,7 +443,14 @@ export const recordings = pgTable(
     startedAt: at().notNull().defaultNow(),
     ...timestamps,
   },
-  (t) => [index('recordings_account_idx').on(t.accountId, t.seq), index('recordings_call_idx').on(t.callId)],
+  (t) => [
+    index('recordings_account_idx').on(t.accountId, t.seq),
+    index('recordings_call_idx').on(t.callId),
+    // Those whose file is still to come: the recordings of live calls, and the few that are overdue.
+    index('recordings_waiting_idx')
+      .on(t.updatedAt)
+      .where(sql`status IN ('expected', 'in-progress', 'processing')`),
+  ],
 )
 
 /** What a prompt's file is made from, by the keyed hash that names the file: any process can make it again. */

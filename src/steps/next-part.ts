@@ -1,7 +1,7 @@
 import { isOver, type RunningCall, type WebhookStep } from '../calls/call.ts'
 import { advance } from '../calls/progress.ts'
 import { openRecordingsOfDials } from '../calls/recording-queries.ts'
-import { beginRecording, newestRecording } from '../calls/recordings.ts'
+import { expectRecording, recordedBy } from '../calls/recordings.ts'
 import { positionIn, type Returning } from '../calls/returning.ts'
 import { dropReturn } from '../calls/wish-queries.ts'
 import { dialOutcome, endRestOfLegs, legsOver } from '../dialling/end.ts'
@@ -72,11 +72,12 @@ async function openingOf(platform: Platform, call: RunningCall): Promise<Action[
   const { order } = call.instructions
   if (order === undefined) return []
   const { recording, sendDigits: digits } = order
+  const recorder = { source: 'OutboundAPI', verb: null } as const
   return [
     hangUpAfter(order.timeLimitSeconds),
     ...(recording === undefined
       ? []
-      : [recordSession(await beginRecording(platform, call, 'OutboundAPI', recording, recording.channels))]),
+      : [recordSession(await expectRecording(platform, call, recorder, recording, recording.channels))]),
     ...(digits === undefined ? [] : sendDigits(digits)),
   ]
 }
@@ -140,7 +141,7 @@ export async function outcomeOf(
     case 'Dial':
       return { dial: await dialEnd(platform, call, verb, outcome) }
     case 'Record':
-      return recordEnd(platform, call, outcome.terminator ?? '')
+      return recordEnd(platform, call, outcome)
     default:
       return {}
   }
@@ -148,11 +149,16 @@ export async function outcomeOf(
 
 async function dialEnd(platform: Platform, call: RunningCall, dial: Dial, outcome: Returning['outcome']) {
   const ended = await dialOutcome(platform, call, dial, outcome)
-  const taken = dial.recording === null ? null : await newestRecording(platform, call, 'DialVerb')
+  const { at } = outcome
+  const taken = dial.recording === null || at === null ? null : await recordedBy(platform, call, at)
   return taken === null ? ended : { ...ended, recording: taken }
 }
 
-async function recordEnd(platform: Platform, call: RunningCall, endedBy: string): Promise<Outcome> {
-  const taken = await newestRecording(platform, call, 'RecordVerb')
-  return taken === null ? {} : { record: { ...taken, endedBy } }
+async function recordEnd(
+  platform: Platform,
+  call: RunningCall,
+  { at, terminator }: Returning['outcome'],
+): Promise<Outcome> {
+  const taken = at === null ? null : await recordedBy(platform, call, at)
+  return taken === null ? {} : { record: { ...taken, endedBy: terminator ?? '' } }
 }

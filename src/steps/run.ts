@@ -1,13 +1,13 @@
 import { promptName } from '../audio/prompt.ts'
 import type { RunningCall } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
-import { beginRecording } from '../calls/recordings.ts'
+import { expectRecording } from '../calls/recordings.ts'
 import { ringLegs, type TriedTrunks } from '../dialling/legs.ts'
 import { type Action, allowTransfers, disableExpansion } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import type { Problem } from '../twiml/document.ts'
 import { readTwiml } from '../twiml/read-twiml.ts'
-import { stopOf, type Verb, writeSegment } from '../twiml/verb.ts'
+import { type Facts, stopOf, type Verb, writeSegment } from '../twiml/verb.ts'
 import type { WebhookFailure } from '../webhooks/request.ts'
 import { holdFor } from './hold.ts'
 import { type StoredStep, savePrompts, saveStep } from './queries.ts'
@@ -80,6 +80,7 @@ async function write(
   const hold = await holdFor(platform, call, verbs, from, waits)
   const { verb: stop, index = from } = (hold === null ? stopOf(verbs, from) : null) ?? {}
   const at = `${call.step}.${index}`
+  const dial = stop?.verb === 'Dial' ? await ringLegs(platform, call, stop, at, tried ?? null) : undefined
   const segment = writeSegment(verbs, from, {
     callId: call.id,
     step: call.step,
@@ -87,21 +88,30 @@ async function write(
     role: call.direction === 'outbound-dial' ? 'whisper' : 'call',
     promptUrl: (source) =>
       `${platform.env.SWITCH_URL}/freeswitch/audio/${promptName(platform.keys, source)}.wav`,
-    ...(stop?.verb === 'Dial' ? { dial: await ringLegs(platform, call, stop, at, tried ?? null) } : {}),
-    ...(await recordingFacts(platform, call, stop)),
+    ...(dial === undefined ? {} : { dial }),
+    ...(await recordingFacts(platform, call, stop, at, dial)),
     ...(hold === null ? {} : { hold }),
   })
   const prompts = segment.prompts.map((source) => ({ id: promptName(platform.keys, source), source }))
   return { actions: segment.actions, prompts }
 }
 
-async function recordingFacts(platform: Platform, call: RunningCall, stop: Verb | undefined) {
-  if (stop?.verb === 'Record')
-    return { recordingUrl: await beginRecording(platform, call, 'RecordVerb', stop.recording, 1) }
-  if (stop?.verb !== 'Dial' || stop.recording === null) return {}
-  return {
-    recordingUrl: await beginRecording(platform, call, 'DialVerb', stop.recording, stop.recording.channels),
+async function recordingFacts(
+  platform: Platform,
+  call: RunningCall,
+  stop: Verb | undefined,
+  at: string,
+  dial: Facts['dial'],
+): Promise<Pick<Facts, 'recordingUrl'>> {
+  if (stop?.verb === 'Record') {
+    const recorder = { source: 'RecordVerb', verb: at } as const
+    return { recordingUrl: await expectRecording(platform, call, recorder, stop.recording, 1) }
   }
+  // Where nobody is rung there is nothing to record.
+  if (stop?.verb !== 'Dial' || stop.recording === null || dial?.legs.length === 0) return {}
+  const recorder = { source: 'DialVerb', verb: at } as const
+  const { recording } = stop
+  return { recordingUrl: await expectRecording(platform, call, recorder, recording, recording.channels) }
 }
 
 /** Tells the caller that something is wrong and ends the call, as Twilio does. */

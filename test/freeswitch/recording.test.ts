@@ -2,6 +2,8 @@ import { desc, eq } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
+import { recordingStore } from '../../src/audio/recording-store.ts'
+import { markRecordingDeleted } from '../../src/calls/recording-queries.ts'
 import { keepUpload } from '../../src/calls/recordings.ts'
 import { hearChannel } from '../../src/channels/events.ts'
 import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
@@ -118,6 +120,22 @@ test('an upload that breaks off leaves no recording that is for ever about to co
   expect(await keepUpload(platform, key, broken())).toEqual({ problem: 'The file could not be kept.' })
   const [recording] = await platform.db.select().from(recordings).where(eq(recordings.uploadKey, key))
   expect(recording).toMatchObject({ status: 'absent', duration: 0 })
+})
+
+test('a recording that is deleted while its file comes stays deleted, and its file goes', async () => {
+  const path = await recordingCall('00000000-0000-4000-8000-000000000003')
+  const uploadKey = /(\w{32})\.wav$/.exec(path)?.[1] ?? ''
+  const stored = async () =>
+    (await platform.db.select().from(recordings).where(eq(recordings.uploadKey, uploadKey)))[0]
+  const coming = async function* () {
+    yield tone()
+    const { id = '', accountId = '' } = (await stored()) ?? {}
+    await markRecordingDeleted(platform.db, { id, accountId })
+  }
+  await keepUpload(platform, uploadKey, coming())
+  const recording = await stored()
+  expect(recording?.status).toBe('deleted')
+  expect(await recordingStore(platform.env).open(recording?.id ?? '', 'wav')).toBeNull()
 })
 
 test('that it begins is told once, when the switch says so', async () => {

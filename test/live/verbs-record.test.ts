@@ -139,6 +139,24 @@ test.concurrent('a caller who hangs up leaves the recording, and its action is a
   expect(line.asked('next')).toEqual([])
 })
 
+test.concurrent('a caller who hangs up before it leaves no recording', async () => {
+  const line = await openLine(world)
+  const response = new VoiceResponse()
+  response.play({ digits: 'w'.repeat(20) })
+  response.record({
+    ...{ action: 'taken', recordingStatusCallback: 'told' },
+    recordingStatusCallbackEvent: ['in-progress', 'completed', 'absent'],
+  })
+  line.answers('voice', response)
+  const { sipp } = await line.call(hangsUpAfter(1000))
+  await line.isAsked('voice')
+  expect(await sipp.result()).toBe(0)
+  await line.ended('completed')
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  expect([...line.asked('taken'), ...line.asked('told')]).toEqual([])
+  expect(await line.client.recordings.list()).toEqual([])
+})
+
 test.concurrent('silence alone is no recording: the next verb follows', async () => {
   const line = await lineWith({ timeout: 1, recordingStatusCallbackEvent: ['absent'] })
   const { sipp } = await line.call()

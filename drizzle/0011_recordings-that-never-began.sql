@@ -1,0 +1,2 @@
+ALTER TABLE "recordings" ADD COLUMN "verb" text;--> statement-breakpoint
+CREATE INDEX "recordings_waiting_idx" ON "recordings" USING btree ("updated_at") WHERE status IN ('expected', 'in-progress', 'processing');

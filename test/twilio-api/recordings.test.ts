@@ -1,0 +1,177 @@
+import { eq, sql } from 'drizzle-orm'
+import type { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { toSid } from '../../src/accounts/account.ts'
+import { createApp } from '../../src/app.ts'
+import { hearChannel } from '../../src/channels/events.ts'
+import { createSweep } from '../../src/channels/sweep.ts'
+import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
+import type { Platform, Switches } from '../../src/platform.ts'
+import { sine, wav } from '../audio/sounds.ts'
+import { type PlayedCall, playSwitch } from '../support/arrivals.ts'
+import { createTestPlatform } from '../support/platform.ts'
+import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
+import { credentialsOf, listenPublicly, twilioClient } from '../support/twilio.ts'
+import { startWebhooks } from '../support/webhooks.ts'
+
+// What of calls' recordings is seen with Twilio's own SDK; FreeSWITCH is played.
+
+let platform: Platform
+let app: Hono
+let tenant: Tenant
+let switched: ReturnType<typeof playSwitch>
+let webhooks: Awaited<ReturnType<typeof startWebhooks>>
+let server: Awaited<ReturnType<typeof listenPublicly>>
+let client: ReturnType<typeof twilioClient>
+
+const told = 'recordingStatusCallback="/told" recordingStatusCallbackEvent="in-progress completed absent"'
+const documents = {
+  '/voicemail': `<Response><Say>Hello</Say><Record action="/over" ${told}/></Response>`,
+  '/two': '<Response><Record action="/second"/></Response>',
+  '/second': '<Response><Say>Again</Say><Record action="/over"/></Response>',
+  '/dial': `<Response><Dial record="record-from-answer" action="/dialled" ${told}>+14155550001</Dial></Response>`,
+  '/dialled': `<Response><Dial record="true" callerId="+12025550100" action="/over" ${told}>+14155550001</Dial></Response>`,
+  '/over': '<Response><Hangup/></Response>',
+}
+
+beforeAll(async () => {
+  platform = await createTestPlatform({ API_SUBDOMAIN: '' })
+  app = createApp(platform).switchApp
+  switched = playSwitch(platform, app)
+  webhooks = await startWebhooks(documents)
+  server = await listenPublicly(platform)
+  tenant = await createTenant(platform)
+  await createTrunk(platform, tenant, { outboundHost: 'pbx.example.com' })
+  for (const [index, path] of Object.keys(documents).entries())
+    await assignNumber(platform, tenant, `1415555111${index}`, { voiceUrl: webhooks.url(path) })
+  client = twilioClient(credentialsOf(platform, tenant), server.url)
+})
+afterAll(async () => {
+  await server.close()
+  await webhooks.close()
+  await platform.database.close()
+})
+
+const arrive = (path: keyof typeof documents) =>
+  switched.arrive(`1415555111${Object.keys(documents).indexOf(path)}`)
+const uploadIn = (actions: readonly string[]) =>
+  actions.map((action) => /http_cache:\/\/(\S+)/.exec(action)?.[1]).find((found) => found !== undefined) ?? ''
+const begins = (call: PlayedCall, actions: readonly string[]) =>
+  hearChannel(platform, {
+    ...{ kind: 'recording-started', channelUuid: call.channelUuid, at: new Date() },
+    path: `http_cache://${uploadIn(actions)}`,
+  })
+const upload = async (actions: readonly string[], samples: Float64Array) => {
+  const body = new Uint8Array(wav([samples], 8000))
+  return (await app.request(new URL(uploadIn(actions)).pathname, { method: 'PUT', body })).status
+}
+const recordingsOf = async ({ id }: { id: string }) =>
+  (await client.calls(toSid('CA', id)).recordings.list()).map(({ status, source }) => `${source} ${status}`)
+const toldOf = async ({ id }: { id: string }) => {
+  const told = await platform.db
+    .select({ params: statusCallbacks.params })
+    .from(statusCallbacks)
+    .where(eq(statusCallbacks.callId, id))
+    .orderBy(statusCallbacks.seq)
+  return told.map(({ params }) => params.RecordingStatus ?? params.RecordingSid)
+}
+
+describe('a recording is there from its beginning', () => {
+  test('none is left of a caller who hangs up during the greeting', async () => {
+    const { call, actions } = await arrive('/voicemail')
+    expect(actions.some((action) => action.startsWith('record '))).toBe(true)
+    expect(await recordingsOf(call)).toEqual([])
+    await switched.cdr(call.channelUuid)
+    expect(await recordingsOf(call)).toEqual([])
+    expect(await platform.db.select().from(recordings).where(eq(recordings.callId, call.id))).toEqual([])
+    expect(await toldOf(call)).toEqual([])
+    expect(await upload(actions, sine(440, 8000, 1))).toBe(404)
+  })
+
+  test('what has begun is in progress, and completed with its file, which comes before the CDR', async () => {
+    const { call, actions } = await arrive('/voicemail')
+    await begins(call, actions)
+    expect(await recordingsOf(call)).toEqual(['RecordVerb in-progress'])
+    expect(await upload(actions, sine(440, 8000, 1))).toBe(201)
+    await switched.cdr(call.channelUuid)
+    expect(await recordingsOf(call)).toEqual(['RecordVerb completed'])
+    expect(await toldOf(call)).toEqual(['in-progress', 'completed'])
+  })
+
+  test('a file is enough, should the switch not have said that it began', async () => {
+    const { call, actions } = await arrive('/voicemail')
+    expect(await upload(actions, sine(440, 8000, 1))).toBe(201)
+    expect(await recordingsOf(call)).toEqual(['RecordVerb completed'])
+    expect(await toldOf(call)).toEqual(['in-progress', 'completed'])
+  })
+
+  test('a Record that was not reached does not pass for an earlier one', async () => {
+    const { call, actions } = await arrive('/two')
+    expect(await upload(actions, sine(440, 8000, 1))).toBe(201)
+    await switched.comeBack(call, '1.0', '')
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/second' })
+    await switched.cdr(call.channelUuid, { twiml_at: '2.1' })
+    expect(await recordingsOf(call)).toEqual(['RecordVerb completed'])
+    // Its action would have been told of the first Record's recording.
+    expect(await toldOf(call)).toEqual([])
+  })
+
+  test('a Dial that rings nobody records nothing, and tells nothing of an earlier one', async () => {
+    const { call, actions } = await arrive('/dial')
+    expect(await upload(actions, sine(440, 8000, 1))).toBe(201)
+    const next = await switched.comeBack(call, '1.0', 'SUCCESS')
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/dialled', fields: { DialCallStatus: 'completed' } })
+    expect(webhooks.asked.at(-1)?.fields).toHaveProperty('RecordingUrl')
+    expect(next.some((action) => /bridge|record/.test(action))).toBe(false)
+    await switched.comeBack(call, '2.0', 'NO_ROUTE_DESTINATION')
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/over', fields: { DialCallStatus: 'failed' } })
+    expect(webhooks.asked.at(-1)?.fields).not.toHaveProperty('RecordingUrl')
+    expect(await platform.db.select().from(recordings).where(eq(recordings.callId, call.id))).toMatchObject([
+      { source: 'DialVerb', status: 'completed', verb: '1.0' },
+    ])
+  })
+})
+
+describe('a file that never comes', () => {
+  const sweep = () => createSweep(platform)({ views: () => [] } as unknown as Switches, new Map())
+  const endedAgo = ({ id }: { id: string }, minutes: number) => {
+    const at = sql`now() - ${minutes}::integer * interval '1 minute'`
+    return platform.db.transaction(async (tx) => {
+      await tx.update(phoneCalls).set({ endedAt: at }).where(eq(phoneCalls.id, id))
+      await tx.update(recordings).set({ updatedAt: at }).where(eq(recordings.callId, id))
+    })
+  }
+
+  test('leaves an absent recording ten minutes after the end of its call, and that is told once', async () => {
+    const { call, actions } = await arrive('/voicemail')
+    await begins(call, actions)
+    await switched.cdr(call.channelUuid)
+    await endedAgo(call, 9)
+    await sweep()
+    expect(await recordingsOf(call)).toEqual(['RecordVerb in-progress'])
+    await endedAgo(call, 11)
+    await Promise.all([sweep(), sweep()])
+    expect(await recordingsOf(call)).toEqual(['RecordVerb absent'])
+    expect(await toldOf(call)).toEqual(['in-progress', 'absent'])
+    expect(await upload(actions, sine(440, 8000, 1))).toBe(404)
+  })
+
+  test('is waited for as long as its call runs', async () => {
+    const { call, actions } = await arrive('/voicemail')
+    await begins(call, actions)
+    await platform.db
+      .update(recordings)
+      .set({ updatedAt: sql`now() - interval '1 hour'` })
+      .where(eq(recordings.callId, call.id))
+    await sweep()
+    expect(await recordingsOf(call)).toEqual(['RecordVerb in-progress'])
+  })
+
+  test('nor is what never began kept, should no CDR come either', async () => {
+    const { call } = await arrive('/voicemail')
+    await endedAgo(call, 11)
+    await sweep()
+    expect(await platform.db.select().from(recordings).where(eq(recordings.callId, call.id))).toEqual([])
+    expect(await toldOf(call)).toEqual([])
+  })
+})
