@@ -1,37 +1,5 @@
-import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
-
-/** A place where trunks run, with its switches (REGIONS_FILE, contract section 2). */
-export type Region = v.InferOutput<typeof RegionSchema>
-
-const noPort = 'expected a port number'
-const port = v.pipe(v.number(), v.integer(noPort), v.minValue(1, noPort), v.maxValue(65535, noPort))
-const RegionSchema = v.strictObject({
-  alias: v.pipe(v.string(), v.regex(/^[a-z0-9_-]{1,40}$/, 'expected small letters, digits, "-" or "_"')),
-  identifier: v.pipe(v.string(), v.nonEmpty()),
-  human_name: v.pipe(v.string(), v.nonEmpty()),
-  switches: v.array(v.strictObject({ host: v.pipe(v.string(), v.nonEmpty()), port, password: v.string() })),
-})
-
-const RegionsSchema = v.pipe(
-  v.array(RegionSchema, 'expected a list of regions'),
-  v.minLength(1, 'expected one region or more'),
-  v.check((regions) => differ(regions.map(({ alias }) => alias)), 'two regions have one alias'),
-  v.check((regions) => differ(regions.flatMap(switchesOf)), 'a switch is there twice'),
-)
-const differ = (texts: readonly string[]) => new Set(texts).size === texts.length
-const switchesOf = ({ switches }: Region) => switches.map(({ host, port }) => `${host}:${port}`)
-
-/** The regions that are there without REGIONS_FILE. */
-export const builtInRegions: Region[] = [
-  {
-    alias: 'hydrogen',
-    identifier: 'ap-southeast-1',
-    human_name: 'South East Asia (Singapore)',
-    switches: [{ host: '127.0.0.1', port: 8021, password: 'ClueCon' }],
-  },
-  { alias: 'helium', identifier: 'us-east-1', human_name: 'North America (N. Virginia, USA)', switches: [] },
-]
+import { noPort, port, type Region, readRegions } from './regions.ts'
 
 const noUrl = 'expected an http or https URL'
 const portText = v.pipe(v.string(), v.regex(/^\d{1,5}$/, noPort), v.transform(Number), port)
@@ -103,8 +71,7 @@ export function readEnv(variables: Record<string, string | undefined>): Env | En
   if (!read.success) {
     const issue = read.issues[0]
     const name = v.getDotPath(issue) ?? ''
-    const shown = secretVariables.includes(name) ? 'something else' : String(variables[name])
-    return { problem: `${name} is wrong: ${issue.message}, but it is ${shown}.` }
+    return { problem: `${name} is wrong: ${issue.message}, but it is ${shown(name, variables[name])}.` }
   }
   const env = read.output
   if (!env.SWITCH_PASSWORD && !isLoopback(env.SWITCH_HOST))
@@ -116,8 +83,13 @@ export function readEnv(variables: Record<string, string | undefined>): Env | En
       problem: 'ENCRYPTION_KEY is missing: it must be set together with DATABASE_URL (32 bytes, base64).',
     }
   const regions = readRegions(env.REGIONS_FILE)
-  return 'problem' in regions ? regions : settle(env, regions.regions)
+  if ('problem' in regions) return { problem: `REGIONS_FILE is wrong: ${regions.problem}.` }
+  return settle(env, regions.regions)
 }
+
+// A URL may bring a password along where none belongs.
+const shown = (name: string, value = ''): string =>
+  secretVariables.includes(name) ? 'something else' : value.replace(/^([^/]*:\/\/).*@/s, '$1…@')
 
 function settle(env: v.InferOutput<typeof Schema>, regions: Region[]) {
   const { PORT, PUBLIC_URL, SWITCH_URL, ...rest } = env
@@ -133,9 +105,12 @@ function settle(env: v.InferOutput<typeof Schema>, regions: Region[]) {
   }
 }
 
-// Of several hosts (`h1:5432,h2:5432`) the driver, too, reads the first as that of the URL.
+// Of several hosts (`h1:5432,h2:5432`) the driver, too, reads the first as that of the URL. A `/` or `#` of a password that
+// was not escaped ends the host in the middle of it, and errors would name the rest as the database: what has an `@`
+// behind the host is none.
 function isPostgresUrl(text: string): boolean {
-  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text.replace(/,[^/?]*/, ''))
+  const url = text.replace(/,[^/?]*/, '')
+  return /^postgres(ql)?:\/\/[^/?#]*(\/[^@#]*)?(\?[^#]*)?$/.test(url) && URL.canParse(url)
 }
 
 function isAnyAddress(host: string): boolean {
@@ -144,18 +119,4 @@ function isAnyAddress(host: string): boolean {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
-}
-
-function readRegions(file: string | undefined): { regions: Region[] } | EnvProblem {
-  if (file === undefined) return { regions: builtInRegions }
-  try {
-    const read = v.safeParse(RegionsSchema, JSON.parse(readFileSync(file, 'utf8')))
-    if (read.success) return { regions: read.output }
-    const issue = read.issues[0]
-    return {
-      problem: `REGIONS_FILE is wrong: ${file} at ${v.getDotPath(issue) ?? 'its top'}: ${issue.message}.`,
-    }
-  } catch (error) {
-    return { problem: `REGIONS_FILE is wrong: ${file} cannot be read: ${(error as Error).message}.` }
-  }
 }

@@ -91,13 +91,45 @@ test('a secret that is wrong is not shown', () => {
   }
 })
 
+test.each([
+  [{ DATABASE_URL: 'postgres://user:12#hush@host/db' }, /^DATABASE_URL is wrong: expected postgres/],
+  [{ DATABASE_URL: 'postgres://user:12/hush@host/db' }, /^DATABASE_URL is wrong: expected postgres/],
+  [
+    { SWITCH_URL: 'http://freeswitch:hush@host:3001' },
+    'SWITCH_URL is wrong: expected http://host:port, but it is http://…@host:3001.',
+  ],
+  [{ PUBLIC_URL: 'ftp://user:hu@sh@host' }, /, but it is ftp:\/\/…@host\.$/],
+])('nor is one that stands in a URL: %j', (variables, problem) => {
+  expect(problemOf({ ENCRYPTION_KEY: key, ...variables })).toMatch(problem)
+  expect(problemOf({ ENCRYPTION_KEY: key, ...variables })).not.toMatch(/hu|sh@/)
+})
+
+const at = (password: string) =>
+  `[{"alias":"a","identifier":"i","human_name":"n","switches":[\n{"host":"h","port":1,"password":${password}}]}]`
+
+test.each([
+  [at('s3cretPa'), 'is no JSON: line 2, column 33'],
+  [at('"s3cretPa'), 'is no JSON: line 2, column 46'],
+  [at('"s3cretPa\tx"'), 'is no JSON: line 2, column 42'],
+  [at('s3cretPa').slice(0, -20), 'is no JSON: line 2, column 25'],
+  ['s3cretPa', 'is no JSON: line 1, column 1'],
+  [at('90210777'), 'at 0.switches.0.password: expected string'],
+  [at('["s3cretPa"]'), 'at 0.switches.0.password: expected string'],
+  [at('"s3cretPa\\n"'), 'at 0.switches.0.password: expected one line of text'],
+  [at('"x","pass":"s3cretPa"'), 'at 0.switches.0.pass: expected nothing of this name'],
+  [at('"x"}, "h:8021:s3cretPa", {"a":1'), 'at 0.switches.1: expected Object'],
+])('no password of a switch is shown: %s', (content, words) => {
+  const file = regionsFile(content)
+  expect(problemOf({ REGIONS_FILE: file })).toBe(`REGIONS_FILE is wrong: ${file} ${words}.`)
+})
+
 function place(alias: string, ...hosts: string[]) {
   const switches = hosts.map((host) => ({ host, port: 8021, password: '' }))
   return { alias, identifier: 'i', human_name: 'n', switches }
 }
 
 test.each([
-  ['{', /cannot be read/],
+  ['{', /is no JSON: line 1, column 2\.$/],
   ['[]', /at its top/],
   ['[{"alias":"x","identifier":"y","human_name":"z"}]', /at 0\.switches/],
   ['[{"alias":"A B","identifier":"y","human_name":"z","switches":[]}]', /at 0\.alias/],

@@ -28,6 +28,7 @@ const order = [
   ['db'],
   ['dialplan-action'],
   ['env', 'errors', 'log', 'metadata', 'metrics', 'secrets', 'sid', 'sip-uri'],
+  ['regions'],
 ]
 const source = resolve(import.meta.dirname, '../src')
 const roomOf = (path: string) => relative(source, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''

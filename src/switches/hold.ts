@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Db, rows } from '../db/connect.ts'
-import type { Region } from '../env.ts'
+import type { Region } from '../regions.ts'
 
 /** A switch of REGIONS_FILE: `host:port` of its event socket, and the alias of its region. */
 export type SwitchOfRegion = { id: string; region: string }
