@@ -1,5 +1,6 @@
 import type { callDirections, callStatuses } from '../db/schema.ts'
 import type { RecordingOrder } from '../twiml/recording.ts'
+import type { Role } from '../twiml/rules.ts'
 import type { Cookies } from '../webhooks/cookies.ts'
 
 /** Twilio's call statuses (contract section 7). */
@@ -77,3 +78,7 @@ export type WebhookStep = {
 /** Statuses that a call cannot leave any more. */
 export const isOver = (status: CallStatus): boolean =>
   ['completed', 'busy', 'no-answer', 'failed', 'canceled'].includes(status)
+
+/** Whose TwiML a running call's is. */
+export const roleOf = ({ direction }: Pick<RunningCall, 'direction'>): Role =>
+  direction === 'outbound-dial' ? 'whisper' : 'call'

@@ -1,7 +1,8 @@
-import type { RunningCall, WebhookStep } from '../calls/call.ts'
-import { type Action, comeBack, play, set, silence } from '../dialplan-action.ts'
+import { type RunningCall, roleOf, type WebhookStep } from '../calls/call.ts'
+import { type Action, play, silence } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
+import { comeBackFrom, type Role } from '../twiml/rules.ts'
 import { callParams } from '../webhooks/params.ts'
 import { askWebhook, type WebhookAnswer } from '../webhooks/request.ts'
 import { expireSteps, noRequest, type StoredStep, saveStep } from './queries.ts'
@@ -52,9 +53,18 @@ export async function askAgain(platform: Platform, call: RunningCall, lost: Webh
 
 /** Lets a call wait for its webhook: silence that keeps RTP going, longer the longer it has taken, and back to us. Each
  * time is a fetch, so many calls that wait for one slow customer must not come often. */
-export function wait(call: Pick<RunningCall, 'id' | 'step'>, ageSeconds: number): Action[] {
-  const milliseconds = Math.round(Math.min(Math.max(ageSeconds * 1000, 500), 2000))
-  return [play([silence(milliseconds)]), set('twiml_at', `${call.step}.start`), comeBack(call.id)]
+export function wait(call: RunningCall, ageSeconds: number): Action[] {
+  const role = roleOf(call)
+  const { least, most } = waitSeconds[role]
+  const milliseconds = Math.round(Math.min(Math.max(ageSeconds, least), most) * 1000)
+  return [play([silence(milliseconds)]), ...comeBackFrom({ callId: call.id, role }, `${call.step}.start`)]
+}
+
+// Each wait of a whisper stands within the one before it, which FreeSWITCH lets them do some thirty times: these are eleven
+// in the half minute that a webhook and its fallback may take.
+const waitSeconds: Record<Role, { least: number; most: number }> = {
+  call: { least: 0.5, most: 2 },
+  whisper: { least: 1, most: 4 },
 }
 
 type Asked = { url: string; method: 'GET' | 'POST'; params: Record<string, string> }

@@ -1,5 +1,5 @@
 import { promptName } from '../audio/prompt.ts'
-import type { RunningCall } from '../calls/call.ts'
+import { type RunningCall, roleOf } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
 import { expectRecording } from '../calls/recordings.ts'
 import { ringLegs, type TriedTrunks } from '../dialling/legs.ts'
@@ -85,7 +85,7 @@ async function write(
     callId: call.id,
     step: call.step,
     answered,
-    role: call.direction === 'outbound-dial' ? 'whisper' : 'call',
+    role: roleOf(call),
     promptUrl: (source) =>
       `${platform.env.SWITCH_URL}/freeswitch/audio/${promptName(platform.keys, source)}.wav`,
     ...(dial === undefined ? {} : { dial }),

@@ -5,6 +5,9 @@ import type { Method } from '../webhooks/webhook.ts'
 import type { Element } from './document.ts'
 import type { Reading } from './reading.ts'
 
+/** Whose document it is: `whisper`, that of a Dial's `<Number url>`, run on the called leg before it is joined. */
+export type Role = 'call' | 'whisper'
+
 /** What a verb needs to be written and does not know itself. */
 export type Facts = {
   callId: string
@@ -12,8 +15,7 @@ export type Facts = {
   step: number
   /** Whether the call was answered before this segment. */
   answered: boolean
-  /** `whisper`: the document of a Dial's `<Number url>`, run on the called leg before it is joined. */
-  role: 'call' | 'whisper'
+  role: Role
   /** Our own URL of a prompt's audio. */
   promptUrl: (source: PromptSource) => string
   /** The legs of the Dial that the segment stops at; none: the Dial fails without ringing anybody. */
@@ -70,22 +72,26 @@ export type Rules<Verb> = {
   after(verb: Verb, outcome: Outcome): Next
 }
 
-/** The ending of every verb that leaves and comes back: where it stands, what it does, and the way back to us. A
- * whisper comes back as a subroutine: a transfer would take the leg out of the Dial that rings it. */
-export function leave(place: Place, actions: readonly Action[]): Action[] {
-  const back = place.role === 'whisper' ? comeBackWithin(place.callId) : comeBack(place.callId)
-  return [set('twiml_at', `${place.step}.${place.index}`), ...actions, back]
+/** The ending of every verb that leaves and comes back: where it stands, what it does, and the way back to us. */
+export const leave = (place: Place, actions: readonly Action[]): Action[] =>
+  comeBackFrom(place, `${place.step}.${place.index}`, actions)
+
+/** What a call does at a place of its TwiML, and the way back to us from there. A whisper comes back as a subroutine: a
+ * transfer would take the leg out of the Dial that rings it. */
+export function comeBackFrom(
+  { callId, role }: Pick<Facts, 'callId' | 'role'>,
+  at: string,
+  actions: readonly Action[] = [],
+): Action[] {
+  const back = role === 'whisper' ? comeBackWithin(callId) : comeBack(callId)
+  return [set('twiml_at', at), ...actions, back]
 }
 
 /** Silence that keeps RTP going, longer the longer it has taken, and the way back to the verb that is waited for. What was
  * heard just before is wait enough for the first time. */
-export function waitHere({ callId, step }: Facts, { index, waits }: Hold, heardBefore: boolean): Action[] {
+export function waitHere(facts: Facts, { index, waits }: Hold, heardBefore: boolean): Action[] {
   const pause = play([silence(Math.min(500 * (waits + 1), 2000))])
-  return [
-    ...(heardBefore ? [] : [pause]),
-    set('twiml_at', `${step}.wait.${index}.${waits}`),
-    comeBack(callId),
-  ]
+  return [...(heardBefore ? [] : [pause]), ...comeBackFrom(facts, `${facts.step}.wait.${index}.${waits}`)]
 }
 
 /** Nothing to ask: the next verb. */
