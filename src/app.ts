@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { basicAuth } from 'hono/basic-auth'
 import { carrierApi } from './carrier-api/index.ts'
 import { docs } from './docs/index.ts'
 import { freeswitch } from './freeswitch/index.ts'
@@ -33,8 +34,13 @@ function createPublicApp(platform: Platform): Hono {
 
 function createSwitchApp(platform: Platform): Hono {
   const app = new Hono()
+  const { SWITCH_PASSWORD: password } = platform.env
   app.use(fetchLog(platform.log))
   app.use(readTooLarge)
+  // None for audio and recordings: mod_http_cache could send one only inside the URL, from where it would get into logs.
+  if (password !== undefined)
+    for (const path of ['/freeswitch/xml', '/freeswitch/cdr', '/metrics'])
+      app.use(path, basicAuth({ username: 'freeswitch', password }))
   app.route('/freeswitch', freeswitch(platform))
   app.route('/', metrics(platform))
   return app

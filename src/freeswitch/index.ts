@@ -1,7 +1,5 @@
 import { type Context, Hono } from 'hono'
-import { basicAuth } from 'hono/basic-auth'
 import { bodyLimit } from 'hono/body-limit'
-import { HTTPException } from 'hono/http-exception'
 import { keepUpload } from '../calls/recordings.ts'
 import { receiveCdr } from '../channels/finish.ts'
 import { receive } from '../inbound/receive.ts'
@@ -16,21 +14,16 @@ import { readForm } from './form.ts'
 import { sofiaDocument } from './sofia-conf.ts'
 import { type DialplanFetch, readFetch, type XmlFetch } from './xml-fetch.ts'
 
-/** The switch listener's door: what FreeSWITCH asks and reports by HTTP (contract section 6). */
+/** The switch listener's door: what FreeSWITCH asks and reports by HTTP (contract section 6). The listener asks for the
+ * password (app.ts). */
 export function freeswitch(platform: Platform): Hono {
   const door = new Hono()
   // When we cannot answer, FreeSWITCH is to ask the next binding: any status but 200 makes it do so, while "not found"
   // would be taken for an answer (freeswitch.md 1.4).
   door.onError((error, c) => {
-    if (error instanceof HTTPException) return error.getResponse()
     platform.log.error({ err: error }, 'A request of the switch could not be answered')
     return c.text('The request could not be answered now.\n', 503)
   })
-  if (platform.env.SWITCH_PASSWORD !== undefined) {
-    const credentials = basicAuth({ username: 'freeswitch', password: platform.env.SWITCH_PASSWORD })
-    door.use('/xml', credentials)
-    door.use('/cdr', credentials)
-  }
   door.post('/xml', limit(1024 * 1024), async (c) => {
     const form = readForm(await c.req.text())
     if ('problem' in form) return refuse(c, platform, form.problem)
@@ -44,7 +37,6 @@ export function freeswitch(platform: Platform): Hono {
     await receiveCdr(platform, cdr)
     return c.text('Stored.\n')
   })
-  // No password here: mod_http_cache could send one only inside the URL, from where it would get into logs.
   door.get('/audio/:file', (c) => audio(platform, c.req.param('file')))
   door.put('/recordings/:file', async (c) => {
     const key = /^([A-Za-z0-9]{32})\.wav$/.exec(c.req.param('file'))?.[1]

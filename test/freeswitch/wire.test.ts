@@ -224,6 +224,12 @@ describe('the password of the switch listener', () => {
       'Content-Type': 'application/x-www-form-urlencoded',
     }
     expect((await guarded.request('/freeswitch/xml', { method: 'POST', body, headers })).status).toBe(200)
+    for (const path of ['/metrics', '/metrics/', '//metrics', '/%6detrics'])
+      expect([401, 404], path).toContain((await guarded.request(path)).status)
+    expect((await guarded.request('/metrics')).headers.get('www-authenticate')).toMatch(/^Basic /)
+    const wrong = { Authorization: `Basic ${btoa('freeswitch:sword')}` }
+    expect((await guarded.request('/metrics', { headers: wrong })).status).toBe(401)
+    expect((await guarded.request('/metrics', { headers })).status).toBe(200)
   })
 })
 
