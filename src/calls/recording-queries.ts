@@ -31,6 +31,15 @@ export async function recordingOf(db: Db, accountId: string, id: string): Promis
   return recording ?? null
 }
 
+/** Where a recording stands among those of its account, also when it was deleted: a page may begin there. */
+export async function placeOfRecording(db: Db, accountId: string, id: string): Promise<number | null> {
+  const [place] = await db
+    .select({ seq: recordings.seq })
+    .from(recordings)
+    .where(and(eq(recordings.accountId, accountId), eq(recordings.id, id)))
+  return place?.seq ?? null
+}
+
 /** Our own URLs of the recordings that a call's Dials may have begun and whose files have not come. */
 export async function openRecordingsOfDials(
   db: Db,

@@ -1,6 +1,7 @@
-import { and, eq, like, type SQL } from 'drizzle-orm'
+import { and, eq, like } from 'drizzle-orm'
 import type { Context, Hono } from 'hono'
 import { toSid } from '../accounts/account.ts'
+import type { Page } from '../db/rows.ts'
 import { incomingPhoneNumbers as table } from '../db/schema.ts'
 import type { Env } from '../env.ts'
 import { changeAssignment, type IncomingSettings, releasePhoneNumber } from '../numbers/assign.ts'
@@ -46,20 +47,21 @@ export function serveIncomingPhoneNumbers(app: Hono<TwilioEnv>, platform: Platfo
   })
 }
 
-const select = (
-  c: TwilioContext,
-  { db }: Platform,
-  where: SQL | undefined,
-  page = { orderBy: [] as SQL[], limit: 1 },
-) => {
+// Released ones among them.
+const select = (c: TwilioContext, { db }: Platform, { where, ...page }: Page) => {
   const { id, carrierId } = c.get('account')
-  const own = and(eq(table.accountId, id), eq(table.status, 'active'), where)
-  return selectIncomingPhoneNumbers(db, carrierId, { ...page, where: own })
+  return selectIncomingPhoneNumbers(db, carrierId, { ...page, where: and(eq(table.accountId, id), where) })
 }
 
 async function numberAsked(c: TwilioContext, platform: Platform): Promise<IncomingPhoneNumber | null> {
   const id = idIn('PN', c.req.param('number'))
-  return id === null ? null : ((await select(c, platform, eq(table.id, id)))[0] ?? null)
+  const number = id === null ? null : await numberOf(c, platform, id)
+  return number?.status === 'active' ? number : null
+}
+
+async function numberOf(c: TwilioContext, platform: Platform, id: string) {
+  const [number] = await select(c, platform, { where: eq(table.id, id), orderBy: [], limit: 1 })
+  return number ?? null
 }
 
 // A part of a number finds all that have it, with `*` for any digit; after a plus, those that begin with it.
@@ -79,11 +81,12 @@ function listNumbers(c: TwilioContext, platform: Platform): Promise<Response> {
     prefix: 'PN',
     seq: table.seq,
     where: and(
+      eq(table.status, 'active'),
       number === null ? undefined : like(table.number, toPattern(number)),
       name === null ? undefined : eq(table.friendlyName, name),
     ),
-    select: ({ where, ...page }) => select(c, platform, where, page),
-    positionOf: async (id) => (await select(c, platform, eq(table.id, id)))[0]?.seq ?? null,
+    select: (page) => select(c, platform, page),
+    positionOf: async (id) => (await numberOf(c, platform, id))?.seq ?? null,
     toJson: numberJson,
   })
 }

@@ -40,7 +40,8 @@ export type Listing<Row extends { id: string; seq: number }> = {
   seq: PgColumn
   where: SQL | undefined
   select: (page: Page) => Promise<Row[]>
-  /** Position of an item of the account, or null when it has no such item. */
+  /** Position of an item that the account has or had, or null: what was the edge of a page may be deleted by the time the
+   * next one is asked for. */
   positionOf: (id: string) => Promise<number | null>
   toJson: (row: Row) => object
 }

@@ -7,6 +7,7 @@ import { type RecordingFormat, recordingStore } from '../audio/recording-store.t
 import { accountCall } from '../calls/account-queries.ts'
 import {
   markRecordingDeleted,
+  placeOfRecording,
   type Recording,
   recordingOf,
   selectRecordings,
@@ -108,7 +109,7 @@ function listRecordings(
     seq: recordings.seq,
     where: and(where, ...recordingFilters(reading)),
     select: (page) => selectRecordings(db, accountId, page),
-    positionOf: async (id) => (await recordingOf(db, accountId, id))?.seq ?? null,
+    positionOf: (id) => placeOfRecording(db, accountId, id),
     toJson: (recording) => recordingJson(recording, env),
   })
 }

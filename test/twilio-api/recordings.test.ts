@@ -175,3 +175,22 @@ describe('a file that never comes', () => {
     expect(await toldOf(call)).toEqual([])
   })
 })
+
+test('all recordings are removed while they are paged through', async () => {
+  const { call } = await arrive('/over')
+  await platform.db.insert(recordings).values(
+    Array.from({ length: 7 }, (_, index) => ({
+      ...{ accountId: tenant.account.id, callId: call.id, uploadKey: `k${index}` },
+      ...{ status: 'completed' as const, source: 'OutboundAPI' as const, duration: 1 },
+    })),
+  )
+  let removed = 0
+  const first = await client.recordings.page({ pageSize: 3 })
+  for (let page: Awaited<ReturnType<typeof first.nextPage>> = first; page; page = await page.nextPage()) {
+    // The edge of the page is gone by the time the next one is asked for.
+    for (const { sid } of page.instances) expect(await client.recordings(sid).remove()).toBe(true)
+    removed += page.instances.length
+  }
+  expect(removed).toBeGreaterThan(7)
+  expect(await client.recordings.list()).toEqual([])
+})

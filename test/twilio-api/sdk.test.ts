@@ -400,6 +400,20 @@ describe('incoming phone numbers', () => {
     expect(await rejection(number.update({ voiceMethod: 'PUT' }))).toMatchObject({ status: 400, code: 21403 })
   })
 
+  test('are released one after the other while they are paged through', async () => {
+    const many = await createTenant(platform, 'Many')
+    for (let index = 0; index < 5; index++) await assignNumber(platform, many, `1202555020${index}`)
+    const owner = twilioClient(credentialsOf(platform, many), server.url)
+    let released = 0
+    const first = await owner.incomingPhoneNumbers.page({ pageSize: 2 })
+    for (let page: Awaited<ReturnType<typeof first.nextPage>> = first; page; page = await page.nextPage()) {
+      for (const { sid } of page.instances) expect(await owner.incomingPhoneNumbers(sid).remove()).toBe(true)
+      released += page.instances.length
+    }
+    expect(released).toBe(5)
+    expect(await owner.incomingPhoneNumbers.list()).toEqual([])
+  })
+
   test('are released, and are then no more', async () => {
     const spare = await assignNumber(platform, tenant, '12025550111')
     const sid = toSid('PN', spare.id)
