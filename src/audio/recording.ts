@@ -8,15 +8,19 @@ import { createListener, type LoudPart } from './loudness.ts'
 import type { RecordingStore } from './recording-store.ts'
 import { readWavHeader, type WavHeader, wavHeader } from './wav.ts'
 
-/** What was kept: whole seconds (0: there was only silence, and no file is kept), size, channels. */
+/** What was kept: whole seconds (0: nothing was recorded, and no file is kept), size, channels. */
 export type KeptRecording = { seconds: number; bytes: number; channels: number }
 
-/** Keeps a WAV file as FreeSWITCH uploads it, silence at both ends cut off when asked; or says what is wrong with it. */
+/** What becomes of silence: it is kept; cut off at both ends, but a recording of nothing else stays whole; or cut off, and
+ * one of nothing else is no recording. */
+export type SilenceRule = 'keep' | 'trim ends' | 'trim all'
+
+/** Keeps a WAV file as FreeSWITCH uploads it, but for its silence where that is the rule; or says what is wrong with it. */
 export async function keepRecording(
   store: RecordingStore,
   id: string,
   upload: AsyncIterable<Uint8Array>,
-  { trim }: { trim: boolean },
+  rule: SilenceRule,
 ): Promise<KeptRecording | { problem: string }> {
   const file = join(tmpdir(), `${randomUUID()}.upload`)
   try {
@@ -24,8 +28,10 @@ export async function keepRecording(
     const header = await readHeader(file)
     if (header === null) return { problem: 'The recording is no WAV file of 16-bit samples.' }
     const { frames, loud } = await listen(file, header)
-    if (loud === null) return { seconds: 0, bytes: 0, channels: header.channels }
-    const part = trim ? withMargin(loud, frames, header.rate) : { from: 0, to: frames }
+    if (frames === 0 || (loud === null && rule === 'trim all'))
+      return { seconds: 0, bytes: 0, channels: header.channels }
+    const part =
+      loud === null || rule === 'keep' ? { from: 0, to: frames } : withMargin(loud, frames, header.rate)
     await store.save(id, 'wav', cut(file, header, part))
     const seconds = Math.max(1, Math.round((part.to - part.from) / header.rate))
     return { seconds, bytes: 44 + (part.to - part.from) * header.channels * 2, channels: header.channels }

@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, ne } from 'drizzle-orm'
 import { toSid } from '../accounts/account.ts'
-import { type KeptRecording, keepRecording } from '../audio/recording.ts'
+import { type KeptRecording, keepRecording, type SilenceRule } from '../audio/recording.ts'
 import { recordingStore } from '../audio/recording-store.ts'
 import type { Db } from '../db/connect.ts'
 import { recordings } from '../db/schema.ts'
@@ -80,14 +80,22 @@ export async function keepUpload(
     .where(and(eq(recordings.uploadKey, uploadKey), inArray(recordings.status, ['expected', 'in-progress'])))
     .returning()
   if (!recording) return { problem: 'No recording waits for this file.' }
-  const { id, trim } = recording
-  const kept = await keepRecording(recordingStore(platform.env), id, body, { trim }).catch((error) => {
+  const { id } = recording
+  const store = recordingStore(platform.env)
+  const kept = await keepRecording(store, id, body, silenceRule(recording)).catch((error) => {
     platform.log.error({ err: error, recording: id }, 'The file of a recording could not be kept')
     return { problem: 'The file could not be kept.' }
   })
   const settled = await platform.db.transaction((tx) => settle(tx, recording, kept, platform.env.PUBLIC_URL))
-  if (!settled) await recordingStore(platform.env).remove(id)
+  if (!settled) await store.remove(id)
   return 'problem' in kept ? kept : null
+}
+
+// As at Twilio: a Record of silence alone goes on to the next verb, unless the silence was asked for; what Dial or the API
+// recorded of a call is a recording, whatever was said.
+function silenceRule({ trim, source }: Recording): SilenceRule {
+  if (!trim) return 'keep'
+  return source === 'RecordVerb' ? 'trim all' : 'trim ends'
 }
 
 /** Settles recordings that began and whose file has not come long after the end of their call, as absent, and forgets those
@@ -151,7 +159,7 @@ async function report(
 const recordingUrl = (base: string, accountId: string, id: string) =>
   `${base}/2010-04-01/Accounts/${toSid('AC', accountId)}/Recordings/${toSid('RE', id)}`
 
-/** What a verb (`<step>.<index>`) of a call has recorded, or null when there was only silence. FreeSWITCH uploads the file
+/** What a verb (`<step>.<index>`) of a call has recorded, or null when that was nothing. FreeSWITCH uploads the file
  * before it asks us again. */
 export async function recordedBy(
   { db, env }: Platform,

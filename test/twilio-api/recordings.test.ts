@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { toSid } from '../../src/accounts/account.ts'
+import { fromSid, toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
 import { hearChannel } from '../../src/channels/events.ts'
 import { createSweep } from '../../src/channels/sweep.ts'
@@ -9,6 +9,7 @@ import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
 import type { Platform, Switches } from '../../src/platform.ts'
 import { sine, wav } from '../audio/sounds.ts'
 import { type PlayedCall, playSwitch } from '../support/arrivals.ts'
+import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
 import { credentialsOf, listenPublicly, twilioClient } from '../support/twilio.ts'
@@ -32,6 +33,8 @@ const documents = {
   '/dial': `<Response><Dial record="record-from-answer" action="/dialled" ${told}>+14155550001</Dial></Response>`,
   '/dialled': `<Response><Dial record="true" callerId="+12025550100" action="/over" ${told}>+14155550001</Dial></Response>`,
   '/over': '<Response><Hangup/></Response>',
+  '/quiet': `<Response><Record action="/over" ${told}/><Redirect>/over</Redirect></Response>`,
+  '/untrimmed': `<Response><Record trim="do-not-trim" action="/over" ${told}/></Response>`,
 }
 
 beforeAll(async () => {
@@ -54,6 +57,17 @@ afterAll(async () => {
 
 const arrive = (path: keyof typeof documents) =>
   switched.arrive(`1415555111${Object.keys(documents).indexOf(path)}`)
+/** A call that the SDK has ordered and that was answered. */
+async function ordered(order: Partial<Parameters<typeof client.calls.create>[0]>) {
+  const twiml = '<Response><Pause length="60"/></Response>'
+  const { sid } = await client.calls.create({ to: '+14155550001', from: '+14155551110', twiml, ...order })
+  const id = fromSid('CA', sid) ?? ''
+  const [row] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.id, id))
+  const channelUuid = row?.channelUuid ?? ''
+  const changes = { 'Unique-ID': channelUuid, 'Hunt-Destination-Number': id }
+  const fetched = await post(app, '/freeswitch/xml', capturedFetch('dialplan-outbound-answered', changes))
+  return { call: { id, channelUuid }, actions: actionsOf(await fetched.text()) }
+}
 const uploadIn = (actions: readonly string[]) =>
   actions.map((action) => /http_cache:\/\/(\S+)/.exec(action)?.[1]).find((found) => found !== undefined) ?? ''
 const begins = (call: PlayedCall, actions: readonly string[]) =>
@@ -129,6 +143,42 @@ describe('a recording is there from its beginning', () => {
     expect(await platform.db.select().from(recordings).where(eq(recordings.callId, call.id))).toMatchObject([
       { source: 'DialVerb', status: 'completed', verb: '1.0' },
     ])
+  })
+})
+
+describe('a recording of nothing but silence', () => {
+  const silence = new Float64Array(16_000)
+
+  test('by a Record is none, and the next verb follows', async () => {
+    const { call, actions } = await arrive('/quiet')
+    expect(await upload(actions, silence)).toBe(201)
+    expect(await switched.comeBack(call, '1.0', '')).toContain('set twiml_at=1.1')
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/quiet' })
+    expect(await recordingsOf(call)).toEqual(['RecordVerb absent'])
+    expect(await toldOf(call)).toEqual(['in-progress', 'absent'])
+  })
+
+  test('by a Record that is not to be trimmed is one', async () => {
+    const { call, actions } = await arrive('/untrimmed')
+    expect(await upload(actions, silence)).toBe(201)
+    await switched.comeBack(call, '1.0', '')
+    expect(webhooks.asked.at(-1)).toMatchObject({ path: '/over', fields: { RecordingDuration: '2' } })
+    expect(await recordingsOf(call)).toEqual(['RecordVerb completed'])
+  })
+
+  test('of a Dial is one', async () => {
+    const { call, actions } = await arrive('/dial')
+    expect(await upload(actions, silence)).toBe(201)
+    expect(await recordingsOf(call)).toEqual(['DialVerb completed'])
+    expect(await toldOf(call)).toEqual(['in-progress', 'completed'])
+  })
+
+  test.each([undefined, 'trim-silence', 'do-not-trim'])('of an API call is one (Trim %s)', async (trim) => {
+    const { call, actions } = await ordered({ record: true, ...(trim === undefined ? {} : { trim }) })
+    expect(await upload(actions, silence)).toBe(201)
+    expect(await recordingsOf(call)).toEqual(['OutboundAPI completed'])
+    const [recording] = await client.calls(toSid('CA', call.id)).recordings.list()
+    expect(recording?.duration).toBe('2')
   })
 })
 
