@@ -10,11 +10,14 @@ export type ApiError = {
   source?: { pointer: string } | { parameter: string } | { header: string }
 }
 
+// As many as the longest list has items. A megabyte of wrong attributes is not answered with fifty.
+const mostErrors = 1000
+
 /** The one writer of error documents. Several statuses at once are answered with the most general one. */
 export function answerErrors(errors: readonly ApiError[], headers: Record<string, string> = {}) {
   const statuses = new Set(errors.map(({ status }) => status))
   const [only] = statuses
-  const written = errors.map((error) => ({ ...error, status: String(error.status) }))
+  const written = errors.slice(0, mostErrors).map((error) => ({ ...error, status: String(error.status) }))
   return answer(statuses.size === 1 && only !== undefined ? only : 400, { errors: written }, headers)
 }
 

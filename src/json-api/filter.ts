@@ -31,19 +31,22 @@ export function oneOf(column: PgColumn, values: readonly string[]): Filter {
   return filter(
     `One or several of ${values.join(', ')}, separated by commas.`,
     v.pipe(v.string(), v.check(known, `Expected one or several of ${values.join(', ')}.`)),
-    (text) => inArray(column, text.split(',')),
+    (text) => inArray(column, [...new Set(text.split(','))]),
   )
 }
+
+const mostIds = 500
 
 /** One or several ids, separated by commas; an id of nobody or of another tenant finds nothing. */
 export const ids = (column: PgColumn): Filter =>
   filter(
-    'One or several ids, separated by commas.',
+    `One or several ids, separated by commas, ${mostIds} at the most.`,
     v.pipe(
       v.string(),
       v.check((text) => text.split(',').every((id) => isUuid(id)), 'Expected ids (UUIDs).'),
+      v.check((text) => text.split(',').length <= mostIds, `Expected ${mostIds} ids at the most.`),
     ),
-    (text) => inArray(column, text.split(',')),
+    (text) => inArray(column, [...new Set(text.split(','))]),
   )
 
 /** A text that a column must hold exactly. */

@@ -78,7 +78,7 @@ export const listParameters = ({ filters, sort }: Description): JsonSchema[] => 
   queryParameter(
     'sort',
     { type: 'string' },
-    `Comma-separated: ${sort.join(', ')}; \`-\` first is descending. Without it: newest first.`,
+    `Comma-separated, each once: ${sort.join(', ')}; \`-\` first is descending. Without it: newest first.`,
   ),
   ...Object.entries(filters).map(([name, { schema, description }]) =>
     queryParameter(`filter[${name}]`, toSchema(schema), description),

@@ -92,7 +92,8 @@ function takeFamily(given: Given, family: string): [name: string, member: string
   })
 }
 
-const list = (text: string) => (text === '' ? [] : text.split(','))
+// What is named again changes nothing, and must not cost anything either.
+const list = (text: string) => (text === '' ? [] : [...new Set(text.split(','))])
 
 function takeView(types: Types, type: string, given: Given): View {
   const include = list(take(given, 'include') ?? '').map((path) => path.split('.'))
@@ -139,9 +140,15 @@ function takeFilters<Row>({ filters }: Choices<Row>, given: Given): SQL[] {
 function takeOrders<Row>({ sort, seq }: Choices<Row>, given: Given): Order<Row>[] {
   const text = take(given, 'sort')
   if (text === undefined) return [{ ...seq, name: '-', descending: true }]
+  const seen = new Set<string>()
   const orders = text.split(',').flatMap((name) => {
     const key = name.replace(/^-/, '')
     const found = Object.hasOwn(sort, key) ? sort[key] : undefined
+    if (seen.has(key)) {
+      given.errors.push(badParameter('sort', `${key || 'Nothing'} is there more than once.`))
+      return []
+    }
+    seen.add(key)
     if (found !== undefined) return [{ ...found, name, descending: name.startsWith('-') }]
     given.errors.push(
       badParameter('sort', `${key || 'Nothing'} is no sort field; they are ${Object.keys(sort).join(', ')}.`),
