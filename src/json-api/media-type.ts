@@ -8,7 +8,7 @@ export const mediaType = 'application/vnd.api+json'
  * when all its instances in Accept have such. `application/json` and clients that send neither header are served. */
 export const negotiate: MiddlewareHandler = async (c, next) => {
   const contentType = c.req.header('content-type')
-  if (contentType !== undefined && isJsonApi(contentType) && isModified(contentType))
+  if (contentType !== undefined && isJsonApi(contentType) && areModifying(parametersOf(contentType)))
     return answerErrors([
       {
         status: 415,
@@ -19,7 +19,7 @@ export const negotiate: MiddlewareHandler = async (c, next) => {
       },
     ])
   const offered = split(c.req.header('accept') ?? '', ',').filter(isJsonApi)
-  if (offered.length > 0 && offered.every(isModified))
+  if (offered.length > 0 && offered.every((range) => areModifying(typeParametersOf(range))))
     return answerErrors([
       {
         status: 406,
@@ -39,13 +39,19 @@ export const carriesJson = (contentType: string | undefined): boolean =>
 const isJsonApi = (text: string) => nameOf(text) === mediaType
 const nameOf = (text: string) => (split(text, ';')[0] ?? '').trim().toLowerCase()
 
-// `profile` may be ignored; any `ext` names an extension that is not supported; `q` ends the parameters of the type.
-function isModified(text: string): boolean {
-  const names = split(text, ';')
+// `profile` may be ignored; any `ext` names an extension that is not supported.
+const areModifying = (names: readonly string[]) => names.some((name) => name !== 'profile' && name !== '')
+
+const parametersOf = (text: string): string[] =>
+  split(text, ';')
     .slice(1)
     .map((parameter) => (parameter.split('=')[0] ?? '').trim().toLowerCase())
+
+// In Accept, and nowhere else, `q` ends the parameters of the type (RFC 9110, 12.5.1).
+function typeParametersOf(range: string): string[] {
+  const names = parametersOf(range)
   const weight = names.indexOf('q')
-  return names.slice(0, weight === -1 ? undefined : weight).some((name) => name !== 'profile' && name !== '')
+  return weight === -1 ? names : names.slice(0, weight)
 }
 
 // At separators outside quotes: `profile="a,b;c"` is one parameter.

@@ -75,6 +75,9 @@ const checks: Record<string, () => Promise<void>> = {
     const types = [
       'charset=utf-8',
       'x=y',
+      'q=1',
+      'q=1; charset=utf-8',
+      'profile="https://a.example/b"; q=0.5',
       'profile="https://a.example/b";v=1',
       'ext="https://jsonapi.org/ext/atomic"',
     ]
@@ -110,6 +113,7 @@ const checks: Record<string, () => Promise<void>> = {
       'text/html',
       `${jsonApi};a=b, ${jsonApi}`,
       `${jsonApi};q=0.9`,
+      `${jsonApi};q=0.9;charset=utf-8`,
       `${jsonApi};profile="https://p.example/,;"`,
     ]
     for (const accept of fine)
