@@ -17,6 +17,41 @@ export async function expectedChannels(db: Db, switchName: string): Promise<stri
   return expected.map(({ channel_uuid }) => channel_uuid)
 }
 
+/** A live call on a switch that has not been seen, and when it ended if it ended when the switch was last seen. */
+export type CallOfTheGone = { channelUuid: string; switchName: string; at: Date }
+
+const goneSeconds = 300
+const mostAtOnce = 500
+
+/** The live calls on switches that nobody has seen for five minutes; one that has been given another name since is not to
+ * be seen again under its former one. A switch that only its event socket does not reach still asks what to do with calls:
+ * one that has just come shows it. */
+export async function callsOfTheGone(db: Db): Promise<CallOfTheGone[]> {
+  const ago = sql`now() - ${goneSeconds}::integer * interval '1 second'`
+  const found = await rows<{ channel_uuid: string; switch_name: string; ended: number }>(
+    db,
+    sql`
+    WITH seen AS (
+      SELECT name, max(at) AS at
+      FROM (SELECT name, seen_at AS at FROM switches UNION ALL SELECT former_name, since FROM switches) known
+      WHERE name IS NOT NULL GROUP BY name HAVING max(at) < ${ago}
+    ),
+    live AS (
+      SELECT c.channel_uuid, c.switch_name, greatest(seen.at, c.started_at, c.ringing_at, c.answered_at) AS ended,
+        max(c.started_at) OVER (PARTITION BY c.switch_name) AS newest
+      FROM seen JOIN phone_calls c ON c.switch_name = seen.name
+      WHERE c.status IN ('initiated', 'ringing', 'in-progress') AND c.channel_uuid IS NOT NULL
+    )
+    SELECT channel_uuid, switch_name, (extract(epoch FROM ended) * 1000)::float8 AS ended
+    FROM live WHERE newest < ${ago} LIMIT ${mostAtOnce}`,
+  )
+  return found.map(({ channel_uuid, switch_name, ended }) => ({
+    channelUuid: channel_uuid,
+    switchName: switch_name,
+    at: new Date(ended),
+  }))
+}
+
 // No call lasts longer (Twilio's timeLimit).
 const longestHours = 24
 

@@ -1,8 +1,8 @@
-import type { CallEnd } from '../calls/progress.ts'
 import { advance } from '../calls/progress.ts'
 import { giveUpRecordings } from '../calls/recordings.ts'
 import type { Reachable } from '../outbound/recover.ts'
 import type { Platform, Switches } from '../platform.ts'
+import { createFarewell, endLost } from './farewell.ts'
 import { abandonedChannels, expectedChannels, staleQueuedCalls } from './queries.ts'
 
 /** Ends the calls whose channels are gone without a word, so that no trunk's channel is ever lost: compares with the
@@ -10,8 +10,9 @@ import { abandonedChannels, expectedChannels, staleQueuedCalls } from './queries
 export type Sweep = (switches: Switches, reachable: Reachable) => Promise<void>
 
 /** A sweep that is to be run again and again: what is missing twice in a row is gone. In between its last words, by event
- * or CDR, have had time to come. */
-export function createSweep(platform: Platform): Sweep {
+ * or CDR, have had time to come. `goneFor`: see farewell.ts. */
+export function createSweep(platform: Platform, goneFor: number): Sweep {
+  const bidFarewell = createFarewell(platform, goneFor)
   let missingBefore = new Map<string, Date>()
   return async (switches, reachable) => {
     const missing = new Map<string, Date>()
@@ -22,12 +23,15 @@ export function createSweep(platform: Platform): Sweep {
         missing.set(channelUuid, missingBefore.get(channelUuid) ?? new Date())
     }
     for (const [channelUuid, since] of missing)
-      if (missingBefore.has(channelUuid)) await endLost(platform, channelUuid, since)
+      if (missingBefore.has(channelUuid)) await endLost(platform, channelUuid, since, noLonger)
     missingBefore = missing
+    await bidFarewell(switches, reachable)
     await endStale(platform)
     await giveUpRecordings(platform)
   }
 }
+
+const noLonger = 'its switch does not have its channel any more'
 
 // The calls are asked for first: a channel that ends in between is missing, one that begins is not expected.
 async function missingAt({ db }: Platform, switches: Switches, name: string, id: string): Promise<string[]> {
@@ -37,20 +41,11 @@ async function missingAt({ db }: Platform, switches: Switches, name: string, id:
   return channels === null ? [] : expected.filter((channelUuid) => !channels.has(channelUuid))
 }
 
-const lost = { cause: 'CHANNEL_LOST', sipStatus: null, assumed: true }
-
-async function endLost({ db, log }: Platform, channelUuid: string, at: Date): Promise<void> {
-  const call = await advance(db, { channelUuid }, { end: { ...lost, at } satisfies CallEnd })
-  log.warn(
-    { callId: call?.id, channelUuid },
-    'A call was ended: its switch does not have its channel any more',
-  )
-}
-
-async function endStale({ db }: Platform): Promise<void> {
+async function endStale(platform: Platform): Promise<void> {
+  const { db } = platform
   const at = new Date()
   for (const channelUuid of await abandonedChannels(db))
-    await advance(db, { channelUuid }, { end: { ...lost, at } })
+    await endLost(platform, channelUuid, at, 'it is older than any call can be')
   for (const { id } of await staleQueuedCalls(db))
     await advance(db, { id }, { end: { at, cause: 'ORIGINATOR_CANCEL', sipStatus: null } })
 }

@@ -10,10 +10,10 @@ import type { Platform, Switches } from '../platform.ts'
 import { hearChannel } from './events.ts'
 import { createSweep } from './sweep.ts'
 
-/** How often the work looks by itself, in milliseconds. */
-export type WorkPace = { look: number; sweep: number }
+/** How often the work looks by itself, and after how long a switch that is not seen is gone, in milliseconds. */
+export type WorkPace = { look: number; sweep: number; goneFor: number }
 
-const usualPace: WorkPace = { look: 1000, sweep: 10_000 }
+const usualPace: WorkPace = { look: 1000, sweep: 10_000, goneFor: 300_000 }
 
 /** What a server process does for calls without being asked: it places queued ones, settles those that a dead process left,
  * tells switches what the API wants, takes in what switches tell, and ends calls whose channels are gone. Woken by every
@@ -24,10 +24,10 @@ export async function startCallWork(
 ): Promise<() => Promise<void>> {
   const { switches, log } = platform
   if (switches === undefined) return async () => {}
-  const { look, sweep: sweepMs } = { ...usualPace, ...pace }
+  const { look, sweep: sweepMs, goneFor } = { ...usualPace, ...pace }
   const failed = (err: unknown) => log.error({ err }, 'Calls could not be looked after')
   const lanes = createLanes(platform, switches)
-  const sweep = createSweep(platform)
+  const sweep = createSweep(platform, goneFor)
   const queues = createRounds(lanes.serve, failed)
   const wishes = createRounds(
     async () => fulfilWishes(platform, await reachableBy(platform, switches)),

@@ -581,6 +581,8 @@ export const switches = pgTable('switches', {
   region: text().notNull(),
   /** Its own name, which its fetches carry as `hostname`. */
   name: text(),
+  /** The name that it had before, which calls of that time carry. */
+  formerName: text(),
   state: text({ enum: ['up', 'down'] }).notNull(),
   since: at().notNull().defaultNow(),
   /** When its holder last found it alive; the hold ends six seconds later. */

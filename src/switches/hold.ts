@@ -39,7 +39,8 @@ export async function takeHold(db: Db, switchId: string, holder: string, name: s
   const taken = await rows(
     db,
     sql`UPDATE switches s SET holder = ${holder}::uuid, name = ${name}, seen_at = now(), state = 'up', updated_at = now(),
-      since = CASE WHEN s.state = 'up' THEN s.since ELSE now() END
+      since = CASE WHEN s.state = 'up' AND s.name = ${name} THEN s.since ELSE now() END,
+      former_name = CASE WHEN s.name = ${name} THEN s.former_name ELSE s.name END
     WHERE s.id = ${switchId} AND (s.holder = ${holder}::uuid OR (${isHeld(sql`s`)}) IS NOT TRUE)
     RETURNING s.id`,
   )

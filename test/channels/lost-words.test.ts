@@ -79,6 +79,24 @@ test('calls whose channels died with their switch are ended, and their channels 
   await eventually(async () => expect((await placing.call(waiting)).status).toBe('in-progress'), 30_000)
 }, 60_000)
 
+test('calls of a switch that never comes back are ended, and their channels are free', async () => {
+  placing = await startPlacing()
+  const { fake, calls, platform } = placing
+  const trunk = await placing.trunk({ outboundHost: 'pbx.example.com', maxChannels: 1 })
+  calls.farEnd = () => ({ ringMs: 5, answerMs: 10, talkMs: 600_000 })
+  const id = await placing.order('+14155550001')
+  await eventually(async () => expect((await placing.call(id)).status).toBe('in-progress'))
+  const free = () => rows(platform.db, sql`SELECT trunk_has_channel(${trunk.id}::uuid) AS free`)
+  await fake.die()
+  await eventually(() => expect(placing.reached()).toBe(false))
+  await platform.db.execute(sql`UPDATE phone_calls SET started_at = started_at - interval '6 minutes'`)
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  expect(await free()).toEqual([{ free: false }])
+  await platform.db.execute(sql`UPDATE switches SET seen_at = seen_at - interval '6 minutes'`)
+  expect(await placing.ended(id)).toMatchObject({ status: 'completed', hangupCause: null })
+  await eventually(async () => expect(await free()).toEqual([{ free: true }]))
+}, 30_000)
+
 test('a call that was ended so learns the truth from a CDR that comes late', async () => {
   placing = await startPlacing()
   const { fake, calls, platform } = placing

@@ -52,7 +52,7 @@ export async function startPlacing(processes = 1): Promise<Placing> {
     ...{ fleet, platform, fake, calls, tenant },
     startProcess: async (alter = (own) => own) => {
       const own = alter({ ...platform, switches: await fleet.startServer() })
-      const stop = await startCallWork(own, { look: 50, sweep: 200 })
+      const stop = await startCallWork(own, { look: 50, sweep: 200, goneFor: 1000 })
       stops.push(stop)
       if (own.switches) reaching.push(own.switches)
       await eventually(() => expectReady(fake, own.switches), 20_000)

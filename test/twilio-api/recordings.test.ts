@@ -183,7 +183,7 @@ describe('a recording of nothing but silence', () => {
 })
 
 describe('a file that never comes', () => {
-  const sweep = () => createSweep(platform)({ views: () => [] } as unknown as Switches, new Map())
+  const sweep = () => createSweep(platform, 300_000)({ views: () => [] } as unknown as Switches, new Map())
   const endedAgo = ({ id }: { id: string }, minutes: number) => {
     const at = sql`now() - ${minutes}::integer * interval '1 minute'`
     return platform.db.transaction(async (tx) => {

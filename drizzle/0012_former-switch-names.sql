@@ -1,0 +1,1 @@
+ALTER TABLE "switches" ADD COLUMN "former_name" text;
