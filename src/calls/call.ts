@@ -24,6 +24,8 @@ export type Instructions = {
   dial?: string
   /** For a leg whose Dial is over: the hangup cause that it ends with, should it never have become a channel. */
   endsAs?: string
+  /** For a leg: the API has taken it out of its Dial, so that it goes on by itself. */
+  leftDial?: true
   /** What the API wants of a call that its switch has not been told yet (outbound/control.ts). */
   wish?: 'hang up' | 'come back'
 }
@@ -59,6 +61,8 @@ export type RunningCall = {
   /** Number of the newest step. */
   step: number
   instructions: Instructions
+  /** For a leg within its Dial: within how many earlier parts of its TwiML the next one runs (calls/returning.ts). */
+  depth: number
 }
 
 /** The newest webhook request of a call, or the document that came without one. */
@@ -79,6 +83,6 @@ export type WebhookStep = {
 export const isOver = (status: CallStatus): boolean =>
   ['completed', 'busy', 'no-answer', 'failed', 'canceled'].includes(status)
 
-/** Whose TwiML a running call's is. */
-export const roleOf = ({ direction }: Pick<RunningCall, 'direction'>): Role =>
-  direction === 'outbound-dial' ? 'whisper' : 'call'
+/** Whose TwiML a running call's is: a leg's is a whisper as long as the leg is within its Dial. */
+export const roleOf = ({ direction, instructions, depth }: RunningCall): Role =>
+  direction === 'outbound-dial' && !instructions.leftDial ? { kind: 'whisper', depth } : { kind: 'call' }

@@ -5,6 +5,8 @@ export type Returning = {
   channelUuid: string
   answered: boolean
   ringingAt: Date | null
+  /** For a leg within its Dial: within how many earlier parts of its TwiML it asks for this one. */
+  depth: number
   outcome: {
     at: string | null
     digits: string | null
@@ -21,4 +23,10 @@ export type Returning = {
 export function positionIn(at: string | null, step: number): number | null {
   const match = /^(\d{1,9})\.(\d{1,9})$/.exec(at ?? '')
   return match && Number(match[1]) === step ? Number(match[2]) : null
+}
+
+/** A channel's `twiml_at` taken apart: its place, and within how many parts of a whisper it is (`<place>@<depth>`). */
+export function placeIn(twimlAt: string | null): { at: string | null; depth: number } {
+  const [, at = twimlAt, depth = 0] = /^(.*)@(\d{1,3})$/.exec(twimlAt ?? '') ?? []
+  return { at, depth: Number(depth) }
 }

@@ -49,9 +49,10 @@ export async function putWish(tx: Db, callId: string, wish: WishedCall['wish']):
 export const dropWish = (db: Db, call: Wish): Promise<void> =>
   change(db, call, sql`instructions = instructions - 'wish', due_at = NULL`)
 
-/** Forgets that a call is to come back, since it has: for that step, or an older one. */
+/** Forgets that a call is to come back, since it has: for that step, or an older one. A leg has left its Dial by that. */
 export async function dropReturn(db: Db, { id, step }: { id: string; step: number }): Promise<void> {
-  await db.execute(sql`UPDATE phone_calls SET instructions = instructions - 'wish', due_at = NULL
+  await db.execute(sql`UPDATE phone_calls SET due_at = NULL, instructions = instructions - 'wish' ||
+      CASE WHEN direction = 'outbound-dial' THEN '{"leftDial": true}'::jsonb ELSE '{}' END
     WHERE id = ${id}::uuid AND instructions->>'wish' = 'come back' AND step <= ${step}`)
 }
 

@@ -1,3 +1,4 @@
+import { placeIn } from '../calls/returning.ts'
 import type { Form } from './form.ts'
 
 /** What mod_xml_curl asks (freeswitch.md 1.2, 2.2, 3.1, 4.1). Every text in it is a claim, checked for form only. */
@@ -32,6 +33,8 @@ export type DialplanFetch = {
   answered: boolean
   /** When it began to ring. */
   ringingAt: Date | null
+  /** Within how many parts of a leg's TwiML, within its Dial, it looks for the next. */
+  depth: number
   outcome: Outcome
 }
 
@@ -107,6 +110,7 @@ function readDialplan(form: Form): XmlFetch | { problem: string } {
     answered: isAnswered(form),
     ringingAt:
       readTime(form, 'Hunt-Channel-Progress-Time') ?? readTime(form, 'Hunt-Channel-Progress-Media-Time'),
+    depth: placeIn(form.get('variable_twiml_at') ?? null).depth,
     outcome: readOutcome((name) => form.get(`variable_${name}`) ?? null),
   }
 }
@@ -138,7 +142,7 @@ function readTime(form: Form, name: string): Date | null {
 export function readOutcome(variable: (name: string) => string | null): Outcome {
   const joinedUuid = variable('bridge_uuid')
   return {
-    at: variable('twiml_at'),
+    at: placeIn(variable('twiml_at')).at,
     digits: variable('digits'),
     finishedOnKey: variable('read_terminator_used'),
     terminator: variable('playback_terminator_used'),

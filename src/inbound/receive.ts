@@ -92,6 +92,7 @@ function toRunningCall(
     to: record.to,
     channelUuid: record.channelUuid,
     instructions: record.instructions,
+    depth: 0,
   }
 }
 

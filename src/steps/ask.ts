@@ -55,14 +55,14 @@ export async function askAgain(platform: Platform, call: RunningCall, lost: Webh
  * time is a fetch, so many calls that wait for one slow customer must not come often. */
 export function wait(call: RunningCall, ageSeconds: number): Action[] {
   const role = roleOf(call)
-  const { least, most } = waitSeconds[role]
+  const { least, most } = waitSeconds[role.kind]
   const milliseconds = Math.round(Math.min(Math.max(ageSeconds, least), most) * 1000)
   return [play([silence(milliseconds)]), ...comeBackFrom({ callId: call.id, role }, `${call.step}.start`)]
 }
 
 // Each wait of a whisper stands within the one before it, which FreeSWITCH lets them do some thirty times: these are eleven
 // in the half minute that a webhook and its fallback may take.
-const waitSeconds: Record<Role, { least: number; most: number }> = {
+const waitSeconds: Record<Role['kind'], { least: number; most: number }> = {
   call: { least: 0.5, most: 2 },
   whisper: { least: 1, most: 4 },
 }

@@ -31,7 +31,7 @@ export async function holdFor(
     makeReady(platform, call, sound.prompts, waits ?? 0).finally(() => unready.delete(sound)),
   )
   // A whisper comes back within a subroutine, which may not nest without end.
-  if (waits === null || waits > mostWaits || roleOf(call) === 'whisper') return null
+  if (waits === null || waits > mostWaits || roleOf(call).kind === 'whisper') return null
   const left = latestMilliseconds - (performance.now() - call.askedAt)
   await anyOf(making.slice(0, 1), Math.min(waits === 0 ? patienceMilliseconds : patienceAgain, left))
   await anyOf(making, Math.min(patienceForOthers, left))

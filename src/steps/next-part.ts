@@ -1,4 +1,4 @@
-import { isOver, type RunningCall, type WebhookStep } from '../calls/call.ts'
+import { isOver, type RunningCall, roleOf, type WebhookStep } from '../calls/call.ts'
 import { advance } from '../calls/progress.ts'
 import { openRecordingsOfDials } from '../calls/recording-queries.ts'
 import { expectRecording, recordedBy } from '../calls/recordings.ts'
@@ -34,16 +34,25 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
   const found = await runningCall(platform.db, returning.destination, returning.channelUuid)
   if (found === null) return null
   noteInLog({ callId: found.call.id })
-  const { call, current } = found
+  const { current } = found
+  const call = { ...found.call, depth: returning.depth }
   if (returning.answered && call.status !== 'in-progress')
     Object.assign(call, await answer(platform, call, returning))
   const { wish } = call.instructions
   if (isOver(call.status) || wish === 'hang up') return [...preamble, hangUp()]
   const left = wish === 'come back' ? await leaveWhatItDid(platform, call) : []
+  const role = roleOf(call)
+  if (role.kind === 'whisper' && role.depth >= mostDepth)
+    return [...preamble, ...(await refuseDocument(platform, call, tooDeep, true))]
   const actions =
     current === null ? await begin(platform, call) : await resume(platform, call, current, returning)
   return [...preamble, ...left, ...actions]
 }
+
+// Each part of a whisper runs within the one before it, and FreeSWITCH leaves out what would be the 34th of them (its
+// SWITCH_MAX_STACKS; tried on 1.10.12): the whisper would be through then, and the leg joined whatever it was asked.
+const mostDepth = 24
+const tooDeep = `A leg has ${mostDepth} steps before it is joined; after them it was hung up, and joined with nobody.`
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -51,6 +60,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 // go on through whatever comes next.
 async function leaveWhatItDid(platform: Platform, call: RunningCall): Promise<Action[]> {
   await dropReturn(platform.db, call)
+  if (call.direction === 'outbound-dial') call.instructions = { ...call.instructions, leftDial: true }
   await endRestOfLegs(platform, call, 'ORIGINATOR_CANCEL')
   return (await openRecordingsOfDials(platform.db, call)).map(stopRecordSession)
 }

@@ -49,7 +49,7 @@ export async function runningCall(
   if (!found) return null
   const { current, call } = found
   return {
-    call: { ...call, askedAt, channelUuid, instructions: call.instructions as Instructions },
+    call: { ...call, askedAt, channelUuid, instructions: call.instructions as Instructions, depth: 0 },
     current: current?.state ? (current as WebhookStep) : null,
   }
 }

@@ -5,8 +5,9 @@ import type { Method } from '../webhooks/webhook.ts'
 import type { Element } from './document.ts'
 import type { Reading } from './reading.ts'
 
-/** Whose document it is: `whisper`, that of a Dial's `<Number url>`, run on the called leg before it is joined. */
-export type Role = 'call' | 'whisper'
+/** Whose document it is: `whisper`, that of a Dial's `<Number url>`, run on the called leg before it is joined; `depth`:
+ * within how many earlier parts of it. */
+export type Role = { kind: 'call' } | { kind: 'whisper'; depth: number }
 
 /** What a verb needs to be written and does not know itself. */
 export type Facts = {
@@ -76,15 +77,15 @@ export type Rules<Verb> = {
 export const leave = (place: Place, actions: readonly Action[]): Action[] =>
   comeBackFrom(place, `${place.step}.${place.index}`, actions)
 
-/** What a call does at a place of its TwiML, and the way back to us from there. A whisper comes back as a subroutine: a
- * transfer would take the leg out of the Dial that rings it. */
+/** What a call does at a place of its TwiML, and the way back to us from there. A whisper comes back as a subroutine, and
+ * says how deep that is: a transfer would take the leg out of the Dial that rings it. */
 export function comeBackFrom(
   { callId, role }: Pick<Facts, 'callId' | 'role'>,
   at: string,
   actions: readonly Action[] = [],
 ): Action[] {
-  const back = role === 'whisper' ? comeBackWithin(callId) : comeBack(callId)
-  return [set('twiml_at', at), ...actions, back]
+  if (role.kind === 'call') return [set('twiml_at', at), ...actions, comeBack(callId)]
+  return [set('twiml_at', `${at}@${role.depth + 1}`), ...actions, comeBackWithin(callId)]
 }
 
 /** Silence that keeps RTP going, longer the longer it has taken, and the way back to the verb that is waited for. What was

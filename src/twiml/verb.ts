@@ -90,7 +90,7 @@ export function writeSegment(verbs: readonly Verb[], from: number, facts: Facts)
 // lets the leg be joined.
 function ending(stop: ReturnType<typeof stopOf>, facts: Facts): Action[] {
   if (stop !== null) return table[stop.verb.verb].leaves ? [] : leave({ ...facts, index: stop.index }, [])
-  if (facts.role === 'whisper') return []
+  if (facts.role.kind === 'whisper') return []
   return facts.answered ? [hangUp()] : [answer(), hangUp()]
 }
 

@@ -59,7 +59,7 @@ export function factsFor(verbs: readonly Verb[], from: number, changed: Partial<
     callId,
     step: 3,
     answered: false,
-    role: 'call',
+    role: { kind: 'call' },
     promptUrl,
     recordingUrl: 'http://switch:3001/freeswitch/recordings/aBc123.wav',
     ...(stop?.verb === 'Dial'

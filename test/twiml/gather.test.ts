@@ -40,8 +40,9 @@ test('marks where it stands, forgets what was pressed before, collects, comes ba
   ])
 })
 
-test('a whisper comes back as a subroutine', () => {
-  const actions = actionsOf(gathered({}), 0, { role: 'whisper', answered: true })
+test('a whisper comes back as a subroutine, and says how deep', () => {
+  const actions = actionsOf(gathered({}), 0, { role: { kind: 'whisper', depth: 4 }, answered: true })
+  expect(actions).toContain('set twiml_at=3.0@5')
   expect(actions.at(-1)).toBe(`execute_extension ${callId} XML twiml`)
 })
 

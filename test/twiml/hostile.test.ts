@@ -41,7 +41,7 @@ const grammar: Record<string, string> = {
   hangup: 'NORMAL_CLEARING',
   unset: '[A-Za-z_]+',
   set: [
-    String.raw`twiml_at=3\.\d+`,
+    String.raw`twiml_at=3\.\d+(?:@4)?`,
     'playback_terminators=(?:none|[0-9*#]{1,12})',
     'hangup_after_bridge=false|continue_on_fail=true|ignore_early_media=true|sip_copy_custom_headers=false',
     'effective_caller_id_name=_undef_',
@@ -82,7 +82,11 @@ function expectHarmlessDocument({ name, document }: Hostile): 'accepted' | 'refu
     return 'refused'
   }
   for (let from = 0; from <= Math.min(read.verbs.length, 60); from++)
-    for (const facts of [{}, { answered: true }, { answered: true, role: 'whisper' as const }]) {
+    for (const facts of [
+      {},
+      { answered: true },
+      { answered: true, role: { kind: 'whisper', depth: 3 } as const },
+    ]) {
       const promptUrl = (source: Parameters<typeof promptName>[1]) =>
         `http://switch:3001/freeswitch/audio/${promptName(keys, source)}.wav`
       const { actions } = writeSegment(read.verbs, from, factsFor(read.verbs, from, { promptUrl, ...facts }))

@@ -169,7 +169,7 @@ describe('Hangup and the end', () => {
   })
 
   test('a whisper that ends lets the leg be joined; its Hangup ends the leg', () => {
-    const whisper = { role: 'whisper', answered: true } as const
+    const whisper = { role: { kind: 'whisper', depth: 0 }, answered: true } as const
     const say = `playback ${audio('say-woman-en-US-x')}`
     expect(actionsOf('<Response><Say>x</Say></Response>', 0, whisper)).toEqual([
       'set playback_terminators=none',
