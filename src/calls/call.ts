@@ -53,6 +53,8 @@ export type RunningCall = {
   accountId: string
   authTokenEncrypted: Uint8Array
   sipTrunkId: string | null
+  /** For a leg: the call whose Dial rings it. */
+  parentCallId: string | null
   direction: CallDirection
   status: CallStatus
   from: string

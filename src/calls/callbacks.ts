@@ -1,4 +1,3 @@
-import { toSid } from '../accounts/account.ts'
 import type { Db } from '../db/connect.ts'
 import { callParams, rfc2822 } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
@@ -22,7 +21,6 @@ export async function report(tx: Db, call: MovingCall, steps: readonly Step[]): 
 
 const toParams = (call: MovingCall, step: Step, sequence: number): Record<string, string> => ({
   ...callParams({ ...call, status: step.status }),
-  ...(call.parentCallId === null ? {} : { ParentCallSid: toSid('CA', call.parentCallId) }),
   Timestamp: rfc2822(step.at),
   CallbackSource: 'call-progress-events',
   SequenceNumber: String(sequence),

@@ -86,6 +86,7 @@ function toRunningCall(
     accountId: record.accountId,
     authTokenEncrypted: route.number.authTokenEncrypted,
     sipTrunkId: record.sipTrunkId,
+    parentCallId: null,
     direction: 'inbound',
     status: 'ringing',
     from: record.from,

@@ -19,6 +19,7 @@ export async function runningCall(
         accountId: phoneCalls.accountId,
         authTokenEncrypted: accounts.authTokenEncrypted,
         sipTrunkId: phoneCalls.sipTrunkId,
+        parentCallId: phoneCalls.parentCallId,
         direction: phoneCalls.direction,
         status: phoneCalls.status,
         from: phoneCalls.from,

@@ -8,6 +8,8 @@ export type CallFacts = {
   to: string
   direction: string
   status: string
+  /** The call whose Dial rings it, when it is a leg. */
+  parentCallId: string | null
 }
 
 /** The fields that every request about a call has (specification, "Example: Inbound Call Webhook"; contract 8), in
@@ -23,6 +25,7 @@ export function callParams(call: CallFacts): Record<string, string> {
     ApiVersion: apiVersion,
     Caller: call.from,
     Called: call.to,
+    ...(call.parentCallId === null ? {} : { ParentCallSid: toSid('CA', call.parentCallId) }),
   }
 }
 

@@ -125,6 +125,7 @@ test('a Number with a url hears that TwiML first, and is told of at each step', 
   expect(params).toMatchObject({ DialCallStatus: 'completed', DialCallSid: leg?.sid })
   expect(line.asked('whisper')[0]?.params).toMatchObject({
     ...{ CallSid: leg?.sid, Direction: 'outbound-dial', To: '+16505550001', CallStatus: 'in-progress' },
+    ParentCallSid: params.CallSid,
   })
   expect(ear.heardMs()).toBeGreaterThan(400)
   const told = await until('all is told', () => {

@@ -62,7 +62,7 @@ async function answeredLeg(number: string) {
     })
     return actionsOf(await (await post(apps.switchApp, '/freeswitch/xml', fetch)).text())
   }
-  const update = async (twiml: string) => {
+  const update = async (fields: Record<string, string>) => {
     const { sid, token } = credentialsOf(platform, tenant)
     const answer = await apps.publicApp.request(`/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', id)}.json`, {
       method: 'POST',
@@ -70,7 +70,7 @@ async function answeredLeg(number: string) {
         Authorization: `Basic ${btoa(`${sid}:${token}`)}`,
         'Content-Type': 'application/x-www-form-urlencoded',
       },
-      body: new URLSearchParams({ Twiml: twiml }).toString(),
+      body: new URLSearchParams(fields).toString(),
     })
     expect(answer.status).toBe(200)
   }
@@ -94,6 +94,22 @@ test('a slow webhook of a whisper is waited for within the Dial, in few long wai
       ...[...preamble, 'set playback_terminators=none', 'playback silence_stream://1000'],
     ]),
   )
+})
+
+test('each webhook of a leg is told whose leg it is, also once it goes on by itself', async () => {
+  delays['/late'] = 0
+  const leg = await answeredLeg('14155551111')
+  const ParentCallSid = toSid('CA', leg.parentId)
+  const asked = () => webhooks.asked.at(-1)
+  expect(asked()).toMatchObject({ path: '/dial-ask', fields: { CallSid: ParentCallSid } })
+  expect(asked()?.fields).not.toHaveProperty('ParentCallSid')
+  const fields = { CallSid: toSid('CA', leg.id), ParentCallSid, Direction: 'outbound-dial' }
+  await leg.ask(null)
+  expect(asked()).toMatchObject({ path: '/ask', fields })
+  await leg.ask('1.0@1', { variable_digits: '1' })
+  expect(asked()).toMatchObject({ path: '/late', fields: { ...fields, Digits: '1' } })
+  await leg.update({ Url: webhooks.url('/ask') })
+  await eventually(() => expect(asked()).toMatchObject({ path: '/ask', fields }))
 })
 
 test('so is the slow action of a Gather in a whisper', async () => {
@@ -133,7 +149,9 @@ test('a whisper that asks for ever is hung up, long before FreeSWITCH would let 
 test('a leg that the API has led elsewhere goes on by itself, however often it comes back', async () => {
   const leg = await answeredLeg('14155551112')
   expect((await leg.ask(null)).at(-1)).toBe(within(leg.id))
-  await leg.update(`<Response><Pause length="1"/><Redirect>${webhooks.url('/loop')}</Redirect></Response>`)
+  await leg.update({
+    Twiml: `<Response><Pause length="1"/><Redirect>${webhooks.url('/loop')}</Redirect></Response>`,
+  })
   const byItself = `transfer ${leg.id} XML twiml`
   expect(await leg.ask('1.0@1')).toEqual([
     ...[...preamble, 'set playback_terminators=none', 'playback silence_stream://1000', 'set twiml_at=2.1'],
@@ -150,6 +168,6 @@ test('a leg that the API has led elsewhere goes on by itself, however often it c
 test('a leg that is led elsewhere is not joined at the end of its document but hung up', async () => {
   const leg = await answeredLeg('14155551112')
   await leg.ask(null)
-  await leg.update('<Response><Pause length="1"/></Response>')
+  await leg.update({ Twiml: '<Response><Pause length="1"/></Response>' })
   expect((await leg.ask('1.0@1')).at(-1)).toBe('hangup NORMAL_CLEARING')
 })
