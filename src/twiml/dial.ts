@@ -19,7 +19,7 @@ import type { Element } from './document.ts'
 import { checkAttributes, choice, flag, integer, quote, type Reading, refuse, webhook } from './reading.ts'
 import { type RecordingOrder, readRecordingOrder, recordingAttributes } from './recording.ts'
 import { type RingTone, ringToneNames, ringTones } from './ring-tone.ts'
-import { goOn, leave, type Outcome, type Place, type Rules } from './rules.ts'
+import { goOn, leave, type Outcome, type Place, type Rules, recordedParams } from './rules.ts'
 import { readTargets, type Target } from './target.ts'
 
 /** `<Dial>`: rings others and joins the caller with the first that answers. */
@@ -182,7 +182,7 @@ function actionParams(outcome: NonNullable<Outcome['dial']>): Record<string, str
     DialCallStatus: dialCallStatus(outcome.disposition),
     ...(callSid === undefined ? {} : { DialCallSid: callSid }),
     ...(seconds === undefined ? {} : { DialCallDuration: String(seconds) }),
-    ...(recording === undefined ? {} : { RecordingUrl: recording.url }),
+    ...(recording === undefined ? {} : recordedParams(recording)),
   }
 }
 

@@ -11,7 +11,7 @@ import {
   warn,
 } from './reading.ts'
 import { type RecordingOrder, readRecordingOrder, recordingAttributes } from './recording.ts'
-import { goOn, leave, type Rules } from './rules.ts'
+import { goOn, leave, type Rules, recordedParams } from './rules.ts'
 
 /** `<Record>`: what the caller says, until silence, a key, the longest time or the end of the call. */
 export type Record = {
@@ -62,9 +62,7 @@ export const record: Rules<Record> = {
       next: 'request',
       ...action,
       params: {
-        RecordingUrl: taken.url,
-        RecordingSid: taken.sid,
-        RecordingDuration: String(taken.seconds),
+        ...recordedParams(taken),
         ...(taken.endedBy === '' ? {} : { Digits: taken.endedBy }),
       },
     }

@@ -56,6 +56,13 @@ export type Outcome = {
 /** A recording as the action's parameters tell of it; 0 seconds when there was only silence. */
 export type Recorded = { sid: string; url: string; seconds: number }
 
+/** A recording's parameters of the action of the verb that took it (contract section 8). */
+export const recordedParams = ({ sid, url, seconds }: Recorded): Record<string, string> => ({
+  RecordingUrl: url,
+  RecordingSid: sid,
+  RecordingDuration: String(seconds),
+})
+
 /** What comes after a verb. */
 export type Next =
   | { next: 'continue' }

@@ -192,7 +192,10 @@ test.each([
   expect(told.params).toMatchObject({
     ...{ RecordingStatus: 'completed', RecordingSource: 'DialVerb', RecordingChannels: String(channels) },
     ...{ RecordingUrl: params.RecordingUrl, CallSid: params.CallSid },
+    ...{ RecordingSid: params.RecordingSid, RecordingDuration: params.RecordingDuration },
   })
+  expect(params.RecordingSid).toMatch(/^RE[0-9a-f]{32}$/)
+  expect(Number(params.RecordingDuration)).toBeGreaterThanOrEqual(2)
   const file = await fetch(`${params.RecordingUrl}.wav`)
   const wav = readWav(Buffer.from(await file.arrayBuffer()))
   expect(wav.channels).toBe(channels)

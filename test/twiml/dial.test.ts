@@ -321,7 +321,10 @@ describe('what comes after', () => {
       }),
     ).toEqual({
       ...request,
-      params: { DialCallStatus: 'completed', DialCallDuration: '0', RecordingUrl: 'https://r/RE1' },
+      params: {
+        ...{ DialCallStatus: 'completed', DialCallDuration: '0' },
+        ...{ RecordingUrl: 'https://r/RE1', RecordingSid: 'RE1', RecordingDuration: '4' },
+      },
     })
     expect(followOf(verb, { dial: { disposition: 'USER_BUSY' } })).toEqual({
       ...request,
