@@ -86,6 +86,26 @@ export async function deleteAccount(db: Db, account: Account): Promise<void> {
   await db.delete(accounts).where(and(eq(accounts.id, account.id), eq(accounts.carrierId, account.carrierId)))
 }
 
+/** Takes their dedicated trunk from all accounts that have it, and gives them as they were and as they are. */
+export async function clearTrunk(
+  db: Db,
+  trunk: { id: string; carrierId: string },
+): Promise<{ before: Account; after: Account }[]> {
+  const dedicated = and(eq(accounts.sipTrunkId, trunk.id), eq(accounts.carrierId, trunk.carrierId))
+  const before = await db.select().from(accounts).where(dedicated).orderBy(accounts.seq).for('update')
+  if (before.length === 0) return []
+  const cleared = await db
+    .update(accounts)
+    .set({ sipTrunkId: null, updatedAt: new Date() })
+    .where(dedicated)
+    .returning()
+  const after = new Map(cleared.map((account) => [account.id, account]))
+  return before.flatMap((account) => {
+    const changed = after.get(account.id)
+    return changed === undefined ? [] : [{ before: account, after: changed }]
+  })
+}
+
 /** Whether a carrier has a trunk. */
 export async function hasTrunk(db: Db, carrierId: string, id: string): Promise<boolean> {
   const found = await db

@@ -32,7 +32,11 @@ export const errorLogs = () =>
     }),
     relationships: {
       account: { type: 'account', id: ({ accountId }) => accountId, description: 'Whose call it was.' },
-      sip_trunk: { type: 'sip_trunk', id: ({ sipTrunkId }) => sipTrunkId, description: 'The trunk.' },
+      sip_trunk: {
+        type: 'sip_trunk',
+        id: ({ sipTrunkId }) => sipTrunkId,
+        description: 'The trunk. One that was deleted stays named here, and is not in `included`.',
+      },
       phone_call: {
         type: 'phone_call',
         id: ({ callId }) => callId,

@@ -1,12 +1,10 @@
 import type { Hono } from 'hono'
-import { recordEvent } from '../db/audit.ts'
 import { closeApi, createApi } from '../json-api/api.ts'
-import { withoutSecrets } from '../json-api/document.ts'
 import type { ScopeEnv } from '../json-api/handlers.ts'
-import type { Api, Change } from '../json-api/resource.ts'
 import { type Mounted, mount, serve } from '../json-api/routes.ts'
 import type { Platform } from '../platform.ts'
 import { accounts } from './accounts.ts'
+import { apiOf } from './audit.ts'
 import { authenticate, type CarrierScope } from './authenticate.ts'
 import { errorLogs } from './error-logs.ts'
 import { events } from './events.ts'
@@ -22,12 +20,7 @@ import { webhookRequests } from './webhook-requests.ts'
 export function carrierApi(platform: Platform): Hono<ScopeEnv<CarrierScope>> {
   const app = createApi<CarrierScope>(platform.log)
   app.use(authenticate(platform))
-  const api: Api<CarrierScope> = {
-    url: `${platform.env.PUBLIC_URL}/carrier/v1`,
-    owner: ({ carrier }) => carrier.id,
-    record,
-  }
-  serve(app, api, carrierResources(platform))
+  serve(app, apiOf(platform), carrierResources(platform))
   return closeApi(app)
 }
 
@@ -44,15 +37,3 @@ export const carrierResources = (platform: Platform): Mounted<CarrierScope>[] =>
   mount(events()),
   routeTests(),
 ]
-
-const record = ({ db, carrier, apiTokenId }: CarrierScope, change: Change) =>
-  recordEvent(db, {
-    carrierId: carrier.id,
-    type: `${change.type}.${change.action}`,
-    resourceId: change.id,
-    apiTokenId,
-    details: {
-      before: withoutSecrets(change.before, change.secrets),
-      after: withoutSecrets(change.after, change.secrets),
-    },
-  })

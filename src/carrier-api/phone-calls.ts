@@ -53,7 +53,12 @@ export const phoneCalls = () =>
     toAttributes,
     relationships: {
       account: { type: 'account', id: ({ accountId }) => accountId, description: 'Whose call it is.' },
-      sip_trunk: { type: 'sip_trunk', id: ({ sipTrunkId }) => sipTrunkId, description: 'The trunk it took.' },
+      sip_trunk: {
+        type: 'sip_trunk',
+        id: ({ sipTrunkId }) => sipTrunkId,
+        description:
+          'The trunk it took. A trunk that was deleted stays named here, and is not in `included`.',
+      },
       incoming_phone_number: {
         type: 'incoming_phone_number',
         id: ({ incomingPhoneNumberId }) => incomingPhoneNumberId,

@@ -10,6 +10,8 @@ import { changeTrunk } from '../trunks/change.ts'
 import { deleteTrunk, selectTrunks } from '../trunks/queries.ts'
 import type { Trunk } from '../trunks/trunk.ts'
 import { findWarnings } from '../trunks/warnings.ts'
+import { accounts } from './accounts.ts'
+import { recordUpdates } from './audit.ts'
 import type { CarrierScope } from './authenticate.ts'
 import { trunkAnswered, trunkAttributes, trunkEntries, trunkFieldNames, trunkMeta } from './sip-trunk-json.ts'
 
@@ -64,8 +66,8 @@ export const sipTrunks = (platform: Platform) => {
       changeTrunk(db, keys, { type: 'new', carrierId: carrier.id }, values, issues),
     update: ({ db }, trunk, { values, issues }) =>
       changeTrunk(db, keys, { type: 'existing', trunk }, values, issues),
-    remove: async ({ db }, trunk) => {
-      await deleteTrunk(db, trunk)
+    remove: async (scope, trunk) => {
+      await recordUpdates(accounts(platform), scope, await deleteTrunk(scope.db, trunk))
       return done(null)
     },
     toMeta: async ({ db }, trunks, alone) => {

@@ -275,7 +275,9 @@ export const phoneCalls = pgTable(
     seq: seq(),
     carrierId: uuid().notNull(),
     accountId: uuid().notNull(),
-    sipTrunkId: uuid().references(() => sipTrunks.id, { onDelete: 'set null' }),
+    /** The trunk that it took, also when that is gone: no foreign key, which would cost a trunk's deletion each of its
+     * calls. */
+    sipTrunkId: uuid(),
     incomingPhoneNumberId: uuid().references(() => incomingPhoneNumbers.id, { onDelete: 'set null' }),
     parentCallId: uuid(),
     direction: text({ enum: callDirections }).notNull(),
@@ -503,7 +505,8 @@ export const errorLogs = pgTable(
       .notNull()
       .references(() => carriers.id, { onDelete: 'cascade' }),
     accountId: uuid().references(() => accounts.id, { onDelete: 'set null' }),
-    sipTrunkId: uuid().references(() => sipTrunks.id, { onDelete: 'set null' }),
+    /** Also when it is gone, as in phone_calls. */
+    sipTrunkId: uuid(),
     callId: uuid().references(() => phoneCalls.id, { onDelete: 'set null' }),
     type: text().notNull(),
     message: text().notNull(),

@@ -56,7 +56,8 @@ export function createLanes(platform: Platform, switches: Switches): Lanes {
       next()
     },
     placeAgain: async (call, commands) => {
-      await place(platform, commands, call, await wayOf(platform, call.sipTrunkId))
+      const way = await wayOf(platform, call.sipTrunkId)
+      await (way === 'gone' ? end(platform, call, noRoute) : place(platform, commands, call, way))
     },
     stop: async () => {
       stopped = true
@@ -76,7 +77,8 @@ const inAnyOrder = <Item>(items: readonly Item[]): Item[] =>
 async function placeNext(platform: Platform, switches: Switches, trunkId: string | null): Promise<boolean> {
   if (!(await canTake(platform.db, trunkId))) return false
   const way = await wayOf(platform, trunkId)
-  if (isUnregistered(way)) return failNext(platform, trunkId)
+  if (way === 'gone') return failNext(platform, trunkId, noRoute)
+  if (isUnregistered(way)) return failNext(platform, trunkId, unregistered)
   const found = await switchFor(platform, switches, way)
   const commands = found && switches.commands(found.id)
   if (found === null || commands === null) return false
@@ -84,8 +86,10 @@ async function placeNext(platform: Platform, switches: Switches, trunkId: string
   return call === null ? false : place(platform, commands, call, way)
 }
 
-async function wayOf({ db }: Platform, trunkId: string | null): Promise<Way> {
+// Calls that were ordered, or put back, for a trunk that was then deleted.
+async function wayOf({ db }: Platform, trunkId: string | null): Promise<Way | 'gone'> {
   const trunk = trunkId === null ? null : await trunkById(db, trunkId)
+  if (trunkId !== null && trunk === null) return 'gone'
   const byContact = trunk?.authenticationMode === 'client_credentials' && trunk.outboundHost === null
   return { trunk, contact: byContact ? await contactOfClient(db, trunk.id) : null }
 }
@@ -94,9 +98,17 @@ const isUnregistered = ({ trunk, contact }: Way) =>
   trunk?.authenticationMode === 'client_credentials' && trunk.outboundHost === null && contact === null
 
 // Contract section 7: a client that has not registered is unavailable.
-async function failNext(platform: Platform, trunkId: string | null): Promise<boolean> {
+const unregistered = { cause: 'SUBSCRIBER_ABSENT', sipStatus: 480 }
+// Nobody on the wire has said so: where its account has failover, the call goes on to the next trunk.
+const noRoute = { cause: 'NO_ROUTE_DESTINATION', sipStatus: null }
+
+async function failNext(
+  platform: Platform,
+  trunkId: string | null,
+  why: { cause: string; sipStatus: number | null },
+): Promise<boolean> {
   const call = await takeNext(platform.db, trunkId, '')
-  return call !== null && end(platform, call, { cause: 'SUBSCRIBER_ABSENT', sipStatus: 480 })
+  return call !== null && end(platform, call, why)
 }
 
 async function switchFor({ db }: Platform, switches: Switches, { trunk }: Way): Promise<FoundSwitch | null> {

@@ -1,7 +1,9 @@
 import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, sql } from 'drizzle-orm'
+import type { Account } from '../accounts/account.ts'
+import { clearTrunk } from '../accounts/queries.ts'
 import type { Db } from '../db/connect.ts'
 import type { Page } from '../db/rows.ts'
-import { accounts, sipTrunks, trunkRoutePrefixes, trunkSourceIps } from '../db/schema.ts'
+import { sipTrunks, trunkRoutePrefixes, trunkSourceIps } from '../db/schema.ts'
 import type { Keys } from '../secrets.ts'
 import { passwordOf } from './credentials.ts'
 import type { Trunk } from './trunk.ts'
@@ -103,13 +105,15 @@ export async function replaceRoutePrefixes(
   )
 }
 
-/** Deletes a trunk. Accounts dedicated to it share the carrier's trunks again; calls keep their rows. */
-export async function deleteTrunk(db: Db, trunk: Pick<Trunk, 'id' | 'carrierId'>): Promise<void> {
-  await db
-    .update(accounts)
-    .set({ sipTrunkId: null, updatedAt: new Date() })
-    .where(and(eq(accounts.sipTrunkId, trunk.id), eq(accounts.carrierId, trunk.carrierId)))
+/** Deletes a trunk. Accounts dedicated to it share the carrier's trunks again: they are given as they were and as they
+ * are. Calls and error logs keep its id. */
+export async function deleteTrunk(
+  db: Db,
+  trunk: Pick<Trunk, 'id' | 'carrierId'>,
+): Promise<{ before: Account; after: Account }[]> {
+  const cleared = await clearTrunk(db, trunk)
   await db.delete(sipTrunks).where(and(eq(sipTrunks.id, trunk.id), eq(sipTrunks.carrierId, trunk.carrierId)))
+  return cleared
 }
 
 /** The `client_credentials` trunk with a digest user name, or null. */

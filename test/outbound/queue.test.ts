@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { afterEach, expect, test } from 'vitest'
+import { insertAccount } from '../../src/accounts/queries.ts'
 import { rows } from '../../src/db/connect.ts'
 import type { Commands } from '../../src/event-socket/commands.ts'
 import { createLanes } from '../../src/outbound/queue.ts'
 import type { Platform, Switches } from '../../src/platform.ts'
+import { deleteTrunk } from '../../src/trunks/queries.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Placing, startPlacing } from '../support/placing.ts'
 
@@ -171,6 +173,33 @@ test.each([['before sending' as const], ['after sending' as const]])(
   },
   90_000,
 )
+
+test('a call that waits for a trunk that is then deleted ends, or goes on to the next where its account has failover', async () => {
+  placing = await startPlacing(0)
+  const { db, keys } = placing.platform
+  // No switch runs it: a call would wait for one for ever.
+  const region = 'nowhere'
+  const doomed = await placing.trunk({
+    region,
+    outboundHost: 'pbx.example.com',
+    outboundRoutePrefixes: ['1'],
+  })
+  const { carrier } = placing.tenant
+  const persistent = await insertAccount(db, keys, { carrierId: carrier.id, name: 'B', failover: true })
+  const simple = await placing.order(numberOf(1))
+  const lasting = await placing.order(numberOf(2), { account: persistent })
+  const next = await placing.trunk({ outboundHost: 'pbx.example.com' })
+  placing.calls.farEnd = () => ({ answerMs: 5, talkMs: 30 })
+  await deleteTrunk(db, doomed)
+  await placing.startProcess()
+
+  expect(await placing.ended(simple)).toMatchObject({
+    ...{ status: 'failed', hangupCause: 'NO_ROUTE_DESTINATION', sipResponseCode: 404, sipTrunkId: doomed.id },
+  })
+  expect(await placing.told(simple)).toEqual(['0 initiated', '1 failed'])
+  expect(await placing.ended(lasting)).toMatchObject({ status: 'completed', sipTrunkId: next.id })
+  expect(placing.calls.originates.map(({ callId }) => callId)).toEqual([lasting])
+})
 
 // Fifteen seconds in earnest.
 async function shortenPatience() {
