@@ -28,6 +28,9 @@ export type Instructions = {
   leftDial?: true
   /** What the API wants of a call that its switch has not been told yet (outbound/control.ts). */
   wish?: 'hang up' | 'come back'
+  /** How many seconds after its answer the API wants a call to end that was answered before, while its switch has not been
+   * told: beside the wish, as both may be wanted at once. */
+  newLimitSeconds?: number
 }
 
 /** How an API call is placed and what happens to it besides its TwiML. */

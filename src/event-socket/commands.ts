@@ -24,6 +24,7 @@ export type Originated = { kind: 'answered' } | { kind: 'failed'; cause: string 
 export type Commands = ReturnType<typeof createCommands>
 
 const startPatienceMs = 20_000
+const mostSeconds = 86_400
 
 /** The commands of the switch at the other end of a connection. */
 export const createCommands = (socket: EventSocket) => ({
@@ -122,6 +123,15 @@ const callCommands = (socket: EventSocket) => ({
   /** Ends a channel with a hangup cause; refused when there is no such channel. */
   hangUp: async (channelUuid: string, cause = 'NORMAL_CLEARING'): Promise<Result<null>> =>
     nothing(await socket.api(`uuid_kill ${uuid(channelUuid)} ${causeName(cause)}`)),
+
+  /** Ends a channel in so many seconds (one at the least), instead of when it was to end; refused when there is no such
+   * channel. What a switch has scheduled for a channel goes by the channel's UUID. */
+  hangUpAfter: async (channelUuid: string, seconds: number): Promise<Result<null>> => {
+    const forgotten = await socket.api(`sched_del ${uuid(channelUuid)}`)
+    if (forgotten.kind === 'lost') return forgotten
+    const after = Math.min(Math.max(1, Math.ceil(seconds)), mostSeconds)
+    return nothing(await socket.api(`sched_hangup +${after} ${channelUuid} ALLOTTED_TIMEOUT`))
+  },
 
   /** Has a channel drop what it does and hunt `callId` in context `twiml` again, for the newest part of its TwiML. A
    * transfer out of `record` would end the call (1.10.12 takes it for a failure of the recording); broken off, it is

@@ -10,16 +10,22 @@ import { askAgain } from '../steps/ask.ts'
 import { noRequest, runningCall, type StoredStep, saveStep } from '../steps/queries.ts'
 import type { DocumentSource } from '../steps/start.ts'
 import { callParams } from '../webhooks/params.ts'
-import type { Webhook } from '../webhooks/webhook.ts'
+import type { Method, Webhook } from '../webhooks/webhook.ts'
 
-/** What the API wants of a call: that it ends (`canceled`: only if it has not been answered), or that it goes on with
- * other TwiML. */
-export type CallChange =
-  | { kind: 'end'; as: 'completed' | 'canceled' }
-  | { kind: 'go on'; source: DocumentSource; fallback: Webhook | null }
+/** What the API wants of a call: what is to hold from now on (null: as it was), and what it is to do at once, if anything:
+ * end (`canceled`: only if it has not been answered), or go on with other TwiML. */
+export type CallChange = {
+  fallback: Webhook | null
+  /** Where what is still to come of it is told, and how. */
+  callbackUrl: string | null
+  callbackMethod: Method | null
+  /** Seconds after its answer at which it ends. */
+  timeLimitSeconds: number | null
+  deed: { kind: 'end'; as: 'completed' | 'canceled' } | { kind: 'go on'; source: DocumentSource } | null
+}
 
-/** Whether a change was taken: not if the call is over, was answered before it could be cancelled, or is a leg that nobody
- * has answered and so has no TwiML that could be changed. */
+/** Whether a change was taken: not if the call is over, was answered before it could be cancelled, or has not been answered
+ * and so has no TwiML that could be changed (a leg), or no time that could be limited (a leg or an inbound call). */
 export type Changed = 'taken' | 'over' | 'answered' | 'unanswered'
 
 /** Changes a call of an account; null when it has no such call. What a switch must be told is stored and told at once by
@@ -33,52 +39,76 @@ export async function changeCall(
   const { changed, asking } = await platform.db.transaction(async (tx) => {
     const call = await lockCall(tx, { id })
     if (call === null || call.accountId !== accountId) return { changed: null, asking: null }
-    if (isOver(call.status)) return { changed: 'over' as const, asking: null }
-    return change.kind === 'end' ? endCall(tx, call, change.as) : goOn(tx, call, change)
+    const refused = refusal(call, change)
+    if (refused !== null) return { changed: refused, asking: null }
+    const changed = await store(tx, call, change)
+    return { changed: 'taken' as const, asking: await take(tx, changed, change) }
   })
   if (asking !== null) await askFor(platform, id, asking)
   return changed
 }
 
-/** A webhook that is to be asked for a step that is stored already. */
-type Asking = { channelUuid: string; step: WebhookStep }
-type Result = { changed: Changed; asking: Asking | null }
-
-async function endCall(tx: Db, call: MovingCall, as: 'completed' | 'canceled'): Promise<Result> {
-  if (as === 'canceled' && call.status === 'in-progress') return { changed: 'answered', asking: null }
-  if (call.status === 'queued')
-    await advanceWithin(tx, call, { end: { at: new Date(), cause: 'ORIGINATOR_CANCEL', sipStatus: 487 } })
-  else await putWish(tx, call.id, 'hang up')
-  return { changed: 'taken', asking: null }
+function refusal(call: MovingCall, { deed, timeLimitSeconds }: CallChange): Changed | null {
+  if (isOver(call.status)) return 'over'
+  const answered = call.status === 'in-progress'
+  if (deed?.kind === 'end' && deed.as === 'canceled' && answered) return 'answered'
+  if (deed?.kind === 'go on' && call.instructions.wish === 'hang up') return 'over'
+  if (deed?.kind === 'go on' && !answered && call.direction === 'outbound-dial') return 'unanswered'
+  if (timeLimitSeconds !== null && !answered && call.direction !== 'outbound-api') return 'unanswered'
+  return null
 }
 
-async function goOn(
-  tx: Db,
-  call: MovingCall,
-  { source, fallback }: Extract<CallChange, { kind: 'go on' }>,
-): Promise<Result> {
-  if (call.instructions.wish === 'hang up') return { changed: 'over', asking: null }
-  const instructions = withFallback(call.instructions, fallback)
-  const before = call.status !== 'in-progress' && call.direction !== 'inbound'
-  if (before && call.direction === 'outbound-dial') return { changed: 'unanswered', asking: null }
+// What a call is to begin with once it is answered, by the API's own order.
+const isToBegin = ({ status, direction }: MovingCall) => status !== 'in-progress' && direction !== 'inbound'
+
+async function store(tx: Db, call: MovingCall, change: CallChange): Promise<MovingCall> {
+  const { fallback, callbackUrl, callbackMethod, timeLimitSeconds, deed } = change
+  const { order } = call.instructions
+  const changed = {
+    instructions: {
+      ...call.instructions,
+      ...(fallback === null ? {} : { fallbackUrl: fallback.url, fallbackMethod: fallback.method }),
+      ...(isToBegin(call) && deed?.kind === 'go on' ? { first: deed.source } : {}),
+      ...(timeLimitSeconds === null || order === undefined ? {} : { order: { ...order, timeLimitSeconds } }),
+    } satisfies Instructions,
+    statusCallbackUrl: callbackUrl ?? call.statusCallbackUrl,
+    statusCallbackMethod: callbackMethod ?? call.statusCallbackMethod,
+  }
   await tx
     .update(phoneCalls)
-    .set({ instructions: before ? { ...instructions, first: source } : instructions, updatedAt: new Date() })
+    .set({ ...changed, updatedAt: new Date() })
     .where(eq(phoneCalls.id, call.id))
-  if (before || call.channelUuid === null) return { changed: 'taken', asking: null }
-  const step = toStep(call, source)
-  await saveStep(tx, { id: call.id, step: call.step + 1, instructions }, step)
-  await putWish(tx, call.id, 'come back')
-  if (step.state !== 'pending') return { changed: 'taken', asking: null }
-  return {
-    changed: 'taken',
-    asking: { channelUuid: call.channelUuid, step: { ...step, expired: false, ageSeconds: 0 } },
-  }
+  return { ...call, ...changed }
 }
 
-function withFallback(instructions: Instructions, fallback: Webhook | null): Instructions {
-  if (fallback === null) return instructions
-  return { ...instructions, fallbackUrl: fallback.url, fallbackMethod: fallback.method }
+/** A webhook that is to be asked for a step that is stored already. */
+type Asking = { channelUuid: string; step: WebhookStep }
+
+async function take(
+  tx: Db,
+  call: MovingCall,
+  { deed, timeLimitSeconds }: CallChange,
+): Promise<Asking | null> {
+  if (timeLimitSeconds !== null && !isToBegin(call))
+    await putWish(tx, call.id, { newLimitSeconds: timeLimitSeconds })
+  if (deed === null) return null
+  return deed.kind === 'end' ? endCall(tx, call) : goOn(tx, call, deed.source)
+}
+
+async function endCall(tx: Db, call: MovingCall): Promise<null> {
+  if (call.status === 'queued')
+    await advanceWithin(tx, call, { end: { at: new Date(), cause: 'ORIGINATOR_CANCEL', sipStatus: 487 } })
+  else await putWish(tx, call.id, { wish: 'hang up' })
+  return null
+}
+
+async function goOn(tx: Db, call: MovingCall, source: DocumentSource): Promise<Asking | null> {
+  if (isToBegin(call) || call.channelUuid === null) return null
+  const { id, channelUuid, instructions } = call
+  const step = toStep(call, source)
+  await saveStep(tx, { id, step: call.step + 1, instructions }, step)
+  await putWish(tx, id, { wish: 'come back' })
+  return step.state === 'pending' ? { channelUuid, step: { ...step, expired: false, ageSeconds: 0 } } : null
 }
 
 function toStep(call: MovingCall, source: DocumentSource): StoredStep {

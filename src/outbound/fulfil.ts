@@ -1,6 +1,6 @@
 import { advance } from '../calls/progress.ts'
 import { dropWish, postponeWish, takeWish, type WishedCall } from '../calls/wish-queries.ts'
-import type { Commands } from '../event-socket/commands.ts'
+import type { Commands, Result } from '../event-socket/commands.ts'
 import type { Platform } from '../platform.ts'
 import type { Reachable } from './recover.ts'
 
@@ -15,13 +15,10 @@ export async function fulfilWishes(platform: Platform, reachable: Reachable): Pr
 }
 
 async function fulfil({ db, log }: Platform, commands: Commands, call: WishedCall): Promise<void> {
-  const told =
-    call.wish === 'hang up'
-      ? await commands.hangUp(call.channelUuid, causeFor(call))
-      : await commands.comeBack(call.channelUuid, call.id)
+  const told = await tell(commands, call)
   if (told.kind === 'lost') return
   // A call that was told to come back has done so when it does (steps/next-part.ts): what it left is then put in order.
-  if (told.kind === 'done') return call.wish === 'hang up' ? dropWish(db, call) : undefined
+  if (told.kind === 'done') return call.wish === 'come back' ? undefined : dropWish(db, call)
   if (call.young) return postponeWish(db, call, 200)
   log.info(
     { callId: call.id, wish: call.wish, problem: told.problem },
@@ -31,13 +28,24 @@ async function fulfil({ db, log }: Platform, commands: Commands, call: WishedCal
   else await dropWish(db, call)
 }
 
+function tell(commands: Commands, call: WishedCall): Promise<Result<null>> {
+  switch (call.wish) {
+    case 'hang up':
+      return commands.hangUp(call.channelUuid, causeFor(call))
+    case 'come back':
+      return commands.comeBack(call.channelUuid, call.id)
+    case 'end in time':
+      return commands.hangUpAfter(call.channelUuid, call.secondsLeft ?? 1)
+  }
+}
+
 // freeswitch.md 7: the cause that makes a call that was not answered a cancelled one.
-const causeFor = ({ answered, direction }: WishedCall) =>
+const causeFor = ({ answered, direction }: Pick<WishedCall, 'answered' | 'direction'>) =>
   answered || direction === 'inbound' ? 'NORMAL_CLEARING' : 'ORIGINATOR_CANCEL'
 
-const endMissing = (db: Platform['db'], { id, ...call }: WishedCall) =>
+const endMissing = (db: Platform['db'], call: WishedCall) =>
   advance(
     db,
-    { id },
-    { end: { at: new Date(), cause: causeFor({ id, ...call }), sipStatus: null, assumed: true } },
+    { id: call.id },
+    { end: { at: new Date(), cause: causeFor(call), sipStatus: null, assumed: true } },
   )

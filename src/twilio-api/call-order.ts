@@ -111,11 +111,15 @@ function readOrder(reading: Reading, env: Env): PlacingOrder {
   const recording = readRecording(reading, env)
   return {
     timeoutSeconds: integer(reading, 'Timeout', { code: 21208, least: 1, most: 600 }) ?? 60,
-    timeLimitSeconds: integer(reading, 'TimeLimit', { code: 20001, least: 1, most: 86_400 }) ?? 14_400,
+    timeLimitSeconds: readTimeLimit(reading) ?? 14_400,
     ...(sendDigits === null ? {} : { sendDigits }),
     ...(recording === null ? {} : { recording }),
   }
 }
+
+/** Seconds after its answer at which a call ends, or null. */
+export const readTimeLimit = (reading: Reading): number | null =>
+  integer(reading, 'TimeLimit', { code: 20001, least: 1, most: 86_400 })
 
 function readSendDigits(reading: Reading): string | null {
   const digits = text(reading, 'SendDigits')

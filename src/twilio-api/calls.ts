@@ -11,11 +11,12 @@ import { sha256 } from '../secrets.ts'
 import type { TwilioEnv } from './authenticate.ts'
 import { callFilters } from './call-filters.ts'
 import { callJson } from './call-json.ts'
-import { readCall, readFallback, readSource } from './call-order.ts'
+import { readCall } from './call-order.ts'
+import { readCallChange } from './call-update.ts'
 import { answerNotFound, answerProblem, problem } from './error.ts'
 import { readForm, readQuery } from './form.ts'
 import { answerPage } from './page.ts'
-import { choice, type Reading, refuse } from './parameters.ts'
+import { type Reading, refuse } from './parameters.ts'
 import { both, idIn, pathOf } from './path.ts'
 
 type TwilioContext = Context<TwilioEnv>
@@ -96,23 +97,14 @@ async function showCall(c: TwilioContext, { db }: Platform, id: string | null): 
 async function updateCall(c: TwilioContext, platform: Platform): Promise<Response> {
   const id = idIn('CA', c.req.param('call'))
   const reading = await readForm(c)
-  const status = choice(reading, 'Status', 20001, ['completed', 'canceled'])
-  const source = readSource(reading, platform.env)
-  const fallback = readFallback(reading, platform.env)
+  const change = readCallChange(reading, platform.env)
   if (reading.problem !== null) return answerProblem(c, reading.problem)
-  if (id === null || (status === null && source === null)) return showCall(c, platform, id)
+  if (id === null || change === null) return showCall(c, platform, id)
   const accountId = c.get('account').id
-  const changed = await changeCall(
-    platform,
-    accountId,
-    id,
-    status === null && source !== null
-      ? { kind: 'go on', source, fallback }
-      : { kind: 'end', as: status ?? 'completed' },
-  )
+  const changed = await changeCall(platform, accountId, id, change)
   if (changed === null) return answerNotFound(c)
   if (changed !== 'taken') return answerProblem(c, problem(21220, refusals[changed]))
-  if (status !== null) await ended(platform, accountId, id)
+  if (change.deed?.kind === 'end') await ended(platform, accountId, id)
   return showCall(c, platform, id)
 }
 

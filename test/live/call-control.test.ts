@@ -126,6 +126,47 @@ describe('a running call is hung up', () => {
   })
 })
 
+describe('a running call ends when it is told to', () => {
+  test('sooner than it was to', async () => {
+    const call = await running('/pause')
+    await business.client.calls(call.sid).update({ timeLimit: 3 })
+    const ended = await business.reaches(call, 'completed')
+    // FreeSWITCH looks at its schedule once a second.
+    expect([3, 4]).toContain(Number(ended.duration))
+  })
+
+  test('later than it was to, and what is still to come is told elsewhere', async () => {
+    world.webhook.answer('/elsewhere', '')
+    const call = await business.call('+16505550001', { url: world.webhook.url('/pause'), timeLimit: 4 })
+    await business.reaches(call, 'in-progress')
+    const statusCallback = world.webhook.url('/elsewhere')
+    await business.client.calls(call.sid).update({ timeLimit: 7, statusCallback })
+    const ended = await business.reaches(call, 'completed')
+    expect([7, 8]).toContain(Number(ended.duration))
+    await until('its end is told', () => world.webhook.requests('/elsewhere')[0])
+    expect(askedOf('/elsewhere', call).map(({ params }) => params.CallStatus)).toEqual(['completed'])
+    expect(business.told(call)).toEqual(['0 initiated', '1 ringing', '2 in-progress'])
+  })
+
+  test('an inbound call as well', async () => {
+    const { carrier, webhook } = world
+    const [number] = await carrier.list('incoming_phone_numbers')
+    if (number === undefined) throw new Error('The business has a number.')
+    await carrier.update(number, { voice_url: webhook.url('/gather') })
+    const caller = await world.sipp({
+      steps: [invite(), ...final(200), ack(), ...hungUp()],
+      ...{ from: '127.0.0.2', number: business.number.slice(1) },
+    })
+    const call = await until('the call is there', async () => {
+      const [newest] = await business.client.calls.list({ limit: 1 })
+      return newest?.direction === 'inbound' && newest.status === 'in-progress' ? newest : undefined
+    })
+    await business.client.calls(call.sid).update({ timeLimit: 3 })
+    expect(await caller.result()).toBe(0)
+    expect([3, 4]).toContain(Number((await business.reaches(call, 'completed')).duration))
+  })
+})
+
 test('a call that was ordered with Record is recorded from its answer on, and can be heard', async () => {
   const call = await business.call('+16505550001', {
     ...{ url: world.webhook.url('/moved'), record: true, trim: 'do-not-trim' },

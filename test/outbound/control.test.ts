@@ -1,6 +1,8 @@
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
+import { phoneCalls, statusCallbacks } from '../../src/db/schema.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Placing, startPlacing } from '../support/placing.ts'
 import { credentialsOf } from '../support/twilio.ts'
@@ -115,6 +117,110 @@ describe('hanging up', () => {
     await update(id, { Status: 'completed' })
     expect(await update(id, { Status: 'completed' })).toMatchObject({ status: 400, json: { code: 21220 } })
     expect(await update(crypto.randomUUID(), { Status: 'completed' })).toMatchObject({ status: 404 })
+  })
+})
+
+describe('what is to hold from now on', () => {
+  const limits = async (id: string) => {
+    const { channelUuid } = await placing.call(id)
+    return placing.fake.commands.filter(
+      (command) => /^sched_/.test(command) && command.includes(`${channelUuid}`),
+    )
+  }
+
+  test('a running call is to end so many seconds after its answer, not when it was to end before', async () => {
+    const id = await answered()
+    const { channelUuid } = await placing.call(id)
+    await placing.platform.db
+      .update(phoneCalls)
+      .set({ answeredAt: new Date(Date.now() - 20_000) })
+      .where(eq(phoneCalls.id, id))
+    expect(await update(id, { TimeLimit: '60' })).toMatchObject({ status: 200 })
+    await eventually(async () => expect(await limits(id)).toHaveLength(2))
+    const [forgotten, scheduled = ''] = await limits(id)
+    expect(forgotten).toBe(`sched_del ${channelUuid}`)
+    const [, seconds] = /^sched_hangup \+(\d+) (\S+) ALLOTTED_TIMEOUT$/.exec(scheduled) ?? []
+    expect(scheduled).toContain(channelUuid)
+    expect([39, 40]).toContain(Number(seconds))
+    await eventually(async () => expect((await placing.call(id)).dueAt).toBeNull())
+    expect((await placing.call(id)).instructions.newLimitSeconds).toBeUndefined()
+    await update(id, { Status: 'completed' })
+  })
+
+  test('one that has lasted longer ends at once', async () => {
+    const id = await answered()
+    await placing.platform.db
+      .update(phoneCalls)
+      .set({ answeredAt: new Date(Date.now() - 20_000) })
+      .where(eq(phoneCalls.id, id))
+    await update(id, { TimeLimit: '5' })
+    await eventually(async () => expect((await limits(id)).at(-1)).toContain('sched_hangup +1 '))
+    await update(id, { Status: 'completed' })
+  })
+
+  test('together with other TwiML both reach the switch', async () => {
+    const id = await answered()
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(1))
+    await update(id, { Twiml: '<Response><Pause length="9"/></Response>', TimeLimit: '60' })
+    await eventually(() => expect(placing.calls.documents.get(id)).toHaveLength(2))
+    await eventually(async () => expect(await limits(id)).toHaveLength(2))
+    await eventually(async () => expect((await placing.call(id)).dueAt).toBeNull())
+    expect((await placing.call(id)).instructions).not.toHaveProperty('wish')
+    await update(id, { Status: 'completed' })
+  })
+
+  test('a limit that the switch could not be told is told when it is back', async () => {
+    const id = await answered()
+    placing.fake.cut()
+    await eventually(() => expect(placing.reached()).toBe(false))
+    expect(await update(id, { TimeLimit: '600' })).toMatchObject({ status: 200 })
+    expect(await limits(id)).toEqual([])
+    placing.fake.mend()
+    await eventually(async () => expect(await limits(id)).toHaveLength(2), 20_000)
+    await update(id, { Status: 'completed' })
+  }, 30_000)
+
+  test('before the answer it is the limit that the call begins with', async () => {
+    placing.calls.farEnd = () => ({ ringMs: 5 })
+    const id = await inState(await placing.order('+14155551234'), 'ringing')
+    await update(id, { TimeLimit: '60' })
+    expect((await placing.call(id)).instructions.order).toMatchObject({ timeLimitSeconds: 60 })
+    expect(await limits(id)).toEqual([])
+    await update(id, { Status: 'canceled' })
+  })
+
+  test('what is still to come is told to the new address', async () => {
+    const id = await answered()
+    await eventually(async () => expect(await placing.told(id)).toHaveLength(3))
+    const url = 'https://app.example.com/elsewhere'
+    expect(await update(id, { StatusCallback: url, StatusCallbackMethod: 'GET' })).toMatchObject({
+      status: 200,
+    })
+    await update(id, { Status: 'completed' })
+    await eventually(async () => expect(await placing.told(id)).toHaveLength(4))
+    const told = await placing.platform.db
+      .select({ url: statusCallbacks.url, method: statusCallbacks.method })
+      .from(statusCallbacks)
+      .where(eq(statusCallbacks.orderKey, id))
+      .orderBy(statusCallbacks.seq)
+    expect(told.at(-2)).toEqual({ url: 'https://app.example.com/status', method: 'POST' })
+    expect(told.at(-1)).toEqual({ url, method: 'GET' })
+  })
+
+  test('a leg that nobody has answered has no time to limit', async () => {
+    const id = await answered()
+    const { carrierId, accountId } = await placing.call(id)
+    const [leg] = await placing.platform.db
+      .insert(phoneCalls)
+      .values({
+        ...{ carrierId, accountId, parentCallId: id, direction: 'outbound-dial', status: 'ringing' },
+        ...{ from: '1', to: '2', channelUuid: crypto.randomUUID() },
+      })
+      .returning()
+    expect(await update(leg?.id ?? '', { TimeLimit: '60' })).toMatchObject({
+      ...{ status: 400, json: { code: 21220 } },
+    })
+    await update(id, { Status: 'completed' })
   })
 })
 

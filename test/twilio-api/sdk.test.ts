@@ -4,7 +4,7 @@ import { eq } from 'drizzle-orm'
 import twilio from 'twilio'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toSid } from '../../src/accounts/account.ts'
-import { phoneCalls, recordings } from '../../src/db/schema.ts'
+import { phoneCalls, recordings, statusCallbacks } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
@@ -150,7 +150,13 @@ describe('calls', () => {
     const cancelled = await client.calls(call.sid).update({ status: 'canceled' })
     expect(cancelled).toMatchObject({ status: 'canceled', duration: '0' })
     expect(cancelled.endTime).toBeInstanceOf(Date)
-    for (const change of [{ status: 'completed' as const }, { status: 'canceled' as const }, { url }])
+    for (const change of [
+      { status: 'completed' as const },
+      { status: 'canceled' as const },
+      { url },
+      { timeLimit: 9 },
+      { statusCallback: url },
+    ])
       expect(await rejection(client.calls(call.sid).update(change))).toEqual({
         status: 400,
         code: 21220,
@@ -174,6 +180,65 @@ describe('calls', () => {
     await client.calls(call.sid).update({ twiml: '<Response><Hangup/></Response>' })
     expect(await read()).toMatchObject({
       first: { kind: 'document', text: '<Response><Hangup/></Response>' },
+    })
+  })
+
+  test('a queued call gets another callback, time limit and fallback, each by itself', async () => {
+    const events = ['initiated', 'completed']
+    const call = await client.calls.create({ to: '+14155550005', from, url, statusCallbackEvent: events })
+    const told = await client.calls.create({
+      ...{ to: '+14155550006', from, url, statusCallback: `${url}/old` },
+      ...{ statusCallbackEvent: events, statusCallbackMethod: 'GET' },
+    })
+    const read = async ({ to }: { to: string }) => {
+      const [row] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.to, to))
+      return row
+    }
+    const before = (await read(call))?.instructions
+    await client.calls(call.sid).update({ statusCallback: `${url}/status` })
+    expect(await read(call)).toMatchObject({
+      ...{ statusCallbackUrl: `${url}/status`, statusCallbackMethod: 'POST', statusCallbackEvents: null },
+      instructions: before,
+    })
+    await client.calls(call.sid).update({ statusCallbackMethod: 'GET' })
+    expect(await read(call)).toMatchObject({
+      ...{ statusCallbackUrl: `${url}/status`, statusCallbackMethod: 'GET' },
+    })
+    await client.calls(call.sid).update({ timeLimit: 90 })
+    await client.calls(call.sid).update({ fallbackUrl: `${url}/fallback`, fallbackMethod: 'GET' })
+    expect((await read(call))?.instructions).toEqual({
+      ...before,
+      order: { timeoutSeconds: 60, timeLimitSeconds: 90 },
+      ...{ fallbackUrl: `${url}/fallback`, fallbackMethod: 'GET' },
+    })
+    expect(await read(call)).toMatchObject({ statusCallbackUrl: `${url}/status`, status: 'queued' })
+
+    // The events that were asked for go to the new address, the end of the call by this very request among them.
+    await client.calls(told.sid).update({ statusCallback: `${url}/new`, status: 'canceled' })
+    const [end] = await platform.db
+      .select()
+      .from(statusCallbacks)
+      .where(eq(statusCallbacks.callId, (await read(told))?.id ?? ''))
+    expect(end).toMatchObject({ url: `${url}/new`, method: 'POST', params: { CallStatus: 'canceled' } })
+    expect((await read(told))?.statusCallbackEvents).toEqual(events)
+  })
+
+  test.each([
+    [{ statusCallback: 'x://y' }, 21609, 'StatusCallback must be an http or https URL: "x://y"'],
+    [{ statusCallbackMethod: 'PUT' }, 21209, 'StatusCallbackMethod must be one of GET, POST, not "PUT"'],
+    [{ timeLimit: 0 }, 20001, 'TimeLimit must be a whole number from 1 to 86400, not "0"'],
+    [{ fallbackUrl: 'x' }, 21205, 'FallbackUrl must be an absolute URL: "x"'],
+  ])('the change %j is %i, and nothing is changed', async (change, code, message) => {
+    const { sid } = await client.calls.create({ to: '+14155550009', from, url })
+    const all = { statusCallback: `${url}/status`, timeLimit: 9, ...change }
+    expect(await rejection(client.calls(sid).update(all))).toEqual({ status: 400, code, message })
+    const [row] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.to, '+14155550009'))
+    expect(row).toMatchObject({
+      statusCallbackUrl: null,
+      instructions: { order: { timeLimitSeconds: 14400 } },
+    })
+    expect(await rejection(client.calls(`CA${'0'.repeat(32)}`).update({ timeLimit: 9 }))).toMatchObject({
+      code: 20404,
     })
   })
 })
