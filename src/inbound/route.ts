@@ -59,12 +59,16 @@ export function routeInbound(arrival: Arrival, found: Found, keys: Keys): Inboun
   const candidates = found.map(({ candidate }) => candidate)
   const { groups, steps } = identify(arrival, candidates, keys)
   const numbersOf = (trunk: Candidate) => found.find(({ candidate }) => candidate === trunk)?.numbers ?? []
+  const matches: Match[] = []
   for (const group of groups) {
-    const matches = group.flatMap((trunk) => match(arrival, trunk, numbersOf(trunk)))
-    steps.push(...group.map((trunk) => numberStep(arrival, trunk, matches)))
-    if (matches.length > 1) return refuse(ambiguous(arrival, matches), steps)
-    if (matches[0]) return settle(matches[0], steps)
+    // A carrier's narrower network says more than its wider one, and nothing of another carrier's: whoever lists the
+    // narrowest would take the others' calls away.
+    const open = group.filter((trunk) => !matches.some((known) => known.trunk.carrierId === trunk.carrierId))
+    matches.push(...open.flatMap((trunk) => match(arrival, trunk, numbersOf(trunk))))
+    steps.push(...open.map((trunk) => numberStep(arrival, trunk, matches)))
   }
+  if (matches.length > 1) return refuse(ambiguous(arrival, matches), steps)
+  if (matches[0]) return settle(matches[0], steps)
   const trunks = groups.flat()
   return refuse(trunks.length === 0 ? unidentified(arrival) : unknownNumber(arrival, trunks), steps)
 }

@@ -33,11 +33,12 @@ export type Step = {
   reason: string
 }
 
-/** Trunks that the caller may be, best first: those of one group are equally good. */
+/** Trunks that the caller may be; of one carrier's trunks those of an earlier group are better, those of one group equally
+ * good. */
 export type Identified = { groups: Candidate[][]; steps: Step[] }
 
-/** Applies the specification's order: gateway, then digest user name, then source address, the longest network first.
- * A way that proves something ends the search; `;gw=` alone proves nothing (freeswitch.md 4.3). */
+/** Applies the specification's order: gateway, then digest user name, then source address, of one carrier's trunks
+ * those with the longest network first. A way that proves something ends the search; `;gw=` alone proves nothing (freeswitch.md 4.3). */
 export function identify(origin: Origin, candidates: readonly Candidate[], keys: Keys): Identified {
   const by = (way: FoundBy) => candidates.filter((candidate) => candidate.foundBy === way)
   const gateways = by('gateway_id').map((candidate) => ({

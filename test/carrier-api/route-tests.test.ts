@@ -260,3 +260,31 @@ test('nothing is stored, and there is nothing to read', async () => {
   const list = await client.get('/route_tests')
   expect([list.status, list.headers.get('allow')]).toEqual([405, 'POST'])
 })
+
+test('another carrier that has the number behind a narrower network makes the call ambiguous, as it is live', async () => {
+  const address = { authentication_mode: 'ip_address', region: 'hydrogen' }
+  const networks = ['198.51.100.0/24', '198.51.100.7']
+  const ask = { to: '+14155557777', source_ip: '198.51.100.7' }
+  const own = async (by: Client, account: string | undefined, network: string | undefined) => {
+    const name = `Lists ${network}`
+    const trunk = await create(by, 'sip_trunk', { ...address, name, inbound_source_ips: [network] })
+    await assign(by, account ?? '', '+14155557777', { voice_url: 'https://a.example.com/v' })
+    return trunk
+  }
+  const wide = await own(client, ids.account, networks[0])
+  expect(await inbound(ask)).toMatchObject({ trunk_id: wide, refusal: null })
+  const narrow = await own(other, ids.foreignAccount, networks[1])
+  for (const [by, trunk] of [
+    [client, wide],
+    [other, narrow],
+  ] as const) {
+    const answer = await inbound(ask, by)
+    expect(answer).toMatchObject({
+      trunk_id: trunk,
+      route: null,
+      refusal: { code: 404, message: expect.stringContaining('trunks of several carriers') },
+      steps: [{ id: trunk }, { looked_at: 'incoming_phone_number', kept: true }],
+    })
+    expect(JSON.stringify(answer)).not.toContain(by === client ? narrow : wide)
+  }
+})

@@ -361,25 +361,33 @@ describe('refusals', () => {
     })
   })
 
-  test('a number that two carriers have behind one address is refused, and both learn why', async () => {
-    const tenants = [await createTenant(platform, 'One'), await createTenant(platform, 'Other')]
-    for (const one of tenants) {
-      await createTrunk(platform, one, { sourceIps: ['127.0.0.50'] })
-      await assignNumber(platform, one, '14155550050', { sipDomain: 'pbx.example.com' })
-    }
-    const dialled = { variable_sip_network_ip: '127.0.0.50', 'Hunt-Destination-Number': '4155550050' }
-    expect(await refused(dialled)).toBe('respond 404 Not Found')
-    for (const { carrier } of tenants) {
-      const logs = await platform.db.select().from(errorLogs).where(eq(errorLogs.carrierId, carrier.id))
-      expect(logs).toMatchObject([
-        {
-          type: 'inbound_call.ambiguous',
-          message:
-            'The source address 127.0.0.50 and the number 4155550050 fit 2 trunks equally well: trunks of several carriers.',
-        },
-      ])
-    }
-  })
+  test.each([
+    ['one address', '127.0.0.50', '127.0.0.50', '127.0.0.50'],
+    ['one address, whoever lists the narrower network,', '127.0.1.50', '127.0.1.0/24', '127.0.1.50'],
+  ])(
+    'a number that two carriers have behind %s is refused, and both learn why',
+    async (_, address, ...networks) => {
+      const [one, other] = [await createTenant(platform, 'One'), await createTenant(platform, 'Other')]
+      const dialled = { variable_sip_network_ip: address, 'Hunt-Destination-Number': '4155550050' }
+      const own = async (tenant: typeof one, network: string | undefined) => {
+        await createTrunk(platform, tenant, { sourceIps: [network ?? ''] })
+        await assignNumber(platform, tenant, '14155550050', { voiceUrl: webhooks.url('/voice') })
+      }
+      await own(one, networks[0])
+      expect(await refused(dialled)).toBe('hangup NORMAL_CLEARING')
+      await own(other, networks[1])
+      expect(await refused(dialled)).toBe('respond 404 Not Found')
+      for (const { carrier } of [one, other]) {
+        const logs = await platform.db.select().from(errorLogs).where(eq(errorLogs.carrierId, carrier.id))
+        expect(logs).toMatchObject([
+          {
+            type: 'inbound_call.ambiguous',
+            message: `The source address ${address} and the number 4155550050 fit 2 trunks equally well: trunks of several carriers.`,
+          },
+        ])
+      }
+    },
+  )
 
   test('a forged gateway name proves nothing', async () => {
     expect(

@@ -78,12 +78,28 @@ function routeNaively(world: World, arrival: Arrival): string {
   const listed = world.trunks.filter(
     (trunk) => trunk.mode === 'ip_address' && bestLength(trunk, arrival) >= 0,
   )
+  if (listed.length === 0) return 'unidentified'
+  const carriers = [...new Set(listed.map(({ carrierId }) => carrierId))]
+  const decided = carriers
+    .map((id) =>
+      decideFor(
+        world,
+        arrival,
+        listed.filter(({ carrierId }) => carrierId === id),
+      ),
+    )
+    .filter((outcome) => outcome !== 'unknown-number')
+  if (decided.length > 1) return 'ambiguous'
+  return decided[0] ?? 'unknown-number'
+}
+
+function decideFor(world: World, arrival: Arrival, ofOneCarrier: readonly WorldTrunk[]): string {
   for (let length = 128; length >= 0; length--) {
-    const group = listed.filter((trunk) => bestLength(trunk, arrival) === length)
+    const group = ofOneCarrier.filter((trunk) => bestLength(trunk, arrival) === length)
     const decided = decide(world, arrival, group)
     if (decided !== 'unknown-number') return decided
   }
-  return listed.length === 0 ? 'unidentified' : 'unknown-number'
+  return 'unknown-number'
 }
 
 const isProven = (trunk: WorldTrunk, arrival: Arrival) =>
