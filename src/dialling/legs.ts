@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { RunningCall } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
 import { type Leg, uriEndpoint } from '../dialplan-action.ts'
-import { meaningOf, normalise, stored } from '../numbers/e164.ts'
+import { normalise, passesForNumber, stored } from '../numbers/e164.ts'
 import type { Platform } from '../platform.ts'
 import { type DialledNumber, type SipUser, toDialledNumber, toSipUser } from '../sip-uri.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
@@ -59,9 +59,10 @@ type Ringing = {
   dedicatedTrunkId: string | null
 }
 
-// Somleng and Twilio: the caller's own number or one of the account's. What is no number passes (contract section 7).
+// Somleng and Twilio: the caller's own number or one of the account's. What is no number passes (contract section 7), but
+// not what whoever is called would take for one.
 function mayShow(call: RunningCall, callerId: string, owned: boolean): boolean {
-  if (owned || meaningOf(callerId, null).kind === 'other') return true
+  if (owned || !passesForNumber(callerId)) return true
   return [call.from, call.to].some((number) => stored(number) === stored(callerId))
 }
 

@@ -46,6 +46,14 @@ export const stored = (number: string): string => number.replace(/^\+/, '')
 export const shown = (digits: string): string =>
   digits.length >= fewestDigits && international(`+${digits}`) !== null ? `+${digits}` : digits
 
+/** Whether somebody could take a text for a telephone number: it means one, or has as many digits as one, whatever stands
+ * around them, or is the three of an emergency service. Extensions, short codes and names cannot be taken for one. */
+export function passesForNumber(text: string): boolean {
+  const digits = text.replace(/\D/g, '').length
+  if (digits >= fewestDigits || meaningOf(text, null).kind === 'e164') return true
+  return digits === 3 && !/[A-Za-z]/.test(text)
+}
+
 /** The number as dialled inside its own country, trunk prefix included where there is one: `0716100987`. */
 export function nationalFormat(number: E164): string {
   const parsed = parsePhoneNumberFromString(number)

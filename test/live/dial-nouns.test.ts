@@ -93,10 +93,12 @@ test.concurrent('whoever is called sees the caller, or the number of the account
     await far.stop()
     return { from, own, line }
   }
-  const [absent, own, foreign] = await Promise.all([undefined, 'own', '+12125550000'].map(seen))
+  const [absent, own, foreign, national] = await Promise.all(
+    [undefined, 'own', '+12125550000', '2125550000'].map(seen),
+  )
   expect(absent?.from).toBe('+19175551234')
   expect(own?.from).toBe(own?.own)
-  expect(foreign?.from).toBeUndefined()
+  expect([foreign?.from, national?.from]).toEqual([undefined, undefined])
   const [log] = await world.carrier.list('error_logs', `?filter[account]=${foreign?.line.account.id}`)
   expect(log?.attributes).toMatchObject({ type: 'dial.caller_id', details: { code: 21210 } })
 })
