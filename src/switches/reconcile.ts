@@ -1,7 +1,8 @@
 import type { GatewayState, SwitchEvent } from '../event-socket/event.ts'
 import type { Logger } from '../log.ts'
+import { hearChallenge } from './challenge.ts'
 import { checkClients, clientGone, clientRegistered, flushStale } from './clients.ts'
-import { readState, recordedGateways, recordFinding, strangerAsks } from './gateway-truth.ts'
+import { readState, recordedGateways, recordFinding } from './gateway-truth.ts'
 import {
   createGateways,
   type Gateways,
@@ -102,7 +103,7 @@ export async function hear({ gateways, trunks }: Reconciler, event: SwitchEvent)
   const { db, self } = gateways
   if ('gateway' in event && !uuid.test(event.gateway)) return
   if (event.kind === 'gateway-state') await hearState(gateways, event)
-  if (event.kind === 'gateway-challenged') await recordFinding(db, self, event.gateway, strangerAsks())
+  if (event.kind === 'gateway-challenged') await hearChallenge(gateways, event.gateway)
   if (event.kind === 'unregistered') await clientGone(db, self, event)
   if (event.kind === 'registered') {
     const stale = await clientRegistered(db, self, event)

@@ -1,6 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { gatewayEndpoint, writeOriginate } from '../../src/dialplan-action.ts'
+import { toDialledNumber } from '../../src/sip-uri.ts'
 import type { Resource } from './support/carrier.ts'
 import { freeSipPort } from './support/ports.ts'
 import { until } from './support/programs.ts'
@@ -78,6 +80,60 @@ async function lateness(trunk: Resource, words: RegExp, expected: Partial<Shown>
   expect(late).toBeLessThan(5000)
   return registration
 }
+
+// A provider that takes every registration, and asks for the password of calls from another address.
+async function startTwoFaced(): Promise<{ port: number; close(): void }> {
+  const [front, back] = [createSocket('udp4'), createSocket('udp4')]
+  front.bind(await freeSipPort('127.0.0.1'), '127.0.0.1')
+  back.bind(0, '127.0.0.9')
+  await Promise.all([once(front, 'listening'), once(back, 'listening')])
+  front.on('message', (bytes, { port, address }) => {
+    const lines = bytes.toString().split('\r\n')
+    const copied = lines.filter((line) => /^(via|from|call-id|cseq):/i.test(line))
+    const to = `${lines.find((line) => /^to:/i.test(line))};tag=1`
+    const answer = (by: Socket, ...more: string[]) =>
+      by.send(
+        [more[0], ...copied, to, ...more.slice(1), 'Content-Length: 0', '', ''].join('\r\n'),
+        port,
+        address,
+      )
+    const contact = lines.find((line) => /^contact:/i.test(line)) ?? ''
+    if (lines[0]?.startsWith('REGISTER')) answer(front, 'SIP/2.0 200 OK', `${contact};expires=600`)
+    if (lines[0]?.startsWith('INVITE'))
+      answer(
+        back,
+        'SIP/2.0 407 Proxy Authentication Required',
+        'Proxy-Authenticate: Digest realm="x", nonce="1"',
+      )
+  })
+  return {
+    port: front.address().port,
+    close: () => {
+      front.close()
+      back.close()
+    },
+  }
+}
+
+test('a call for which another address wants the password: refused and told, while the registration stands', async () => {
+  const provider = await startTwoFaced()
+  const trunk = await create({ outbound_host: `127.0.0.1:${provider.port}` })
+  const { since } = await becomes(trunk, { state: 'registered' }, 10_000)
+  const number = toDialledNumber('14155551234')
+  if (number === null) throw new Error('It can be dialled.')
+  const order = writeOriginate({ endpoint: gatewayEndpoint(trunk.id, number), variables: {} })
+  for (let calls = 0; calls < 2; calls++)
+    expect(await world.freeswitch.api(`originate ${order} &park()`)).toMatch(/^-ERR/)
+  const told = await until('the carrier is told', async () => {
+    const logs = await world.carrier.list('error_logs', `?filter[sip_trunk]=${trunk.id}`)
+    return logs.length > 0 ? logs : undefined
+  })
+  expect(told.map(({ attributes }) => attributes.type)).toEqual(['outbound_call.challenged_elsewhere'])
+  await new Promise((resolve) => setTimeout(resolve, 2000))
+  expect(await shown(trunk)).toMatchObject({ state: 'registered', since })
+  await world.carrier.remove(trunk)
+  provider.close()
+})
 
 test('a wrong password: refused, when it is tried again, and registered once it is right', async () => {
   const trunk = await create({ password: 'wrong' })

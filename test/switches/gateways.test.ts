@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { events, gatewayStates } from '../../src/db/schema.ts'
+import { errorLogs, events, gatewayStates } from '../../src/db/schema.ts'
 import { registrationOf } from '../../src/switches/registration.ts'
 import type { StartedSwitches } from '../../src/switches/switches.ts'
 import { changeTrunk } from '../../src/trunks/change.ts'
@@ -204,6 +204,34 @@ describe('what the registrar answers', () => {
       state: 'failed',
       reason: expect.stringMatching(/^Another address than those of outbound_host/),
     })
+  })
+
+  test('a stranger that asks for the password of a call: the registration stands, the carrier is told once', async () => {
+    const trunk = await registering()
+    await shows(trunk, { state: 'registered' })
+    const { since } = (await registrationOf(db(), trunk)) as { since: Date }
+    const challenged = 'sofia::gateway_invalid_digest_req'
+    const challenge = () =>
+      fake.emit({ 'Event-Name': 'CUSTOM', 'Event-Subclass': challenged, Gateway: trunk.id, realm: '"x"' })
+    const logs = () => db().select().from(errorLogs).where(eq(errorLogs.sipTrunkId, trunk.id))
+    for (let calls = 0; calls < 3; calls++) challenge()
+    await eventually(async () => expect(await logs()).toHaveLength(1))
+    await server.idle()
+    expect(await logs()).toMatchObject([
+      {
+        carrierId: tenant.carrier.id,
+        type: 'outbound_call.challenged_elsewhere',
+        message: expect.stringMatching(/^A call failed: another address than those of outbound_host/),
+      },
+    ])
+    await shows(trunk, { state: 'registered', since })
+    const running = fake.gateways.get(trunk.id)
+    if (running) running.state = 'TRYING'
+    await db().delete(errorLogs)
+    challenge()
+    await server.idle()
+    expect(await logs()).toEqual([])
+    await shows(trunk, { state: 'registered', since })
   })
 
   test('a renewal is no change, its loss is one', async () => {
