@@ -1,5 +1,5 @@
 import type { callDirections, callStatuses } from '../db/schema.ts'
-import type { RecordingOrder } from '../twiml/recording.ts'
+import type { RecordedSides, RecordingOrder } from '../twiml/recording.ts'
 import type { Role } from '../twiml/rules.ts'
 import type { Cookies } from '../webhooks/cookies.ts'
 
@@ -42,7 +42,7 @@ export type PlacingOrder = {
   /** DTMF to send once it is answered, before its TwiML. */
   sendDigits?: string
   /** Recording of the whole call from its answer. */
-  recording?: RecordingOrder & { channels: 1 | 2 }
+  recording?: RecordingOrder & RecordedSides
   /** Trunks on which the call has failed before it rang. */
   triedTrunkIds?: readonly string[]
 }

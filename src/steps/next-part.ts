@@ -1,4 +1,4 @@
-import { isOver, type RunningCall, roleOf, type WebhookStep } from '../calls/call.ts'
+import { isOver, type PlacingOrder, type RunningCall, roleOf, type WebhookStep } from '../calls/call.ts'
 import { advance } from '../calls/progress.ts'
 import { openRecordingsOfDials } from '../calls/recording-queries.ts'
 import { expectRecording, recordedBy } from '../calls/recordings.ts'
@@ -18,6 +18,7 @@ import {
 import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
 import type { Dial } from '../twiml/dial.ts'
+import { takeSides } from '../twiml/recording.ts'
 import type { Outcome } from '../twiml/rules.ts'
 import { after, type Verb } from '../twiml/verb.ts'
 import { askAgain, continueCall, wait } from './ask.ts'
@@ -82,14 +83,21 @@ async function openingOf(platform: Platform, call: RunningCall): Promise<Action[
   const { order } = call.instructions
   if (order === undefined) return []
   const { recording, sendDigits: digits } = order
-  const recorder = { source: 'OutboundAPI', verb: null } as const
   return [
     hangUpAfter(order.timeLimitSeconds),
-    ...(recording === undefined
-      ? []
-      : [recordSession(await expectRecording(platform, call, recorder, recording, recording.channels))]),
+    ...(recording === undefined ? [] : await recordWhole(platform, call, recording)),
     ...(digits === undefined ? [] : sendDigits(digits)),
   ]
+}
+
+async function recordWhole(
+  platform: Platform,
+  call: RunningCall,
+  recording: NonNullable<PlacingOrder['recording']>,
+): Promise<Action[]> {
+  const recorder = { source: 'OutboundAPI', verb: null } as const
+  const url = await expectRecording(platform, call, recorder, recording, recording.channels)
+  return [...takeSides(recording), recordSession(url)]
 }
 
 async function resume(

@@ -5,7 +5,7 @@ import { meaningOf } from '../numbers/e164.ts'
 import { isSipUri, toSipUri } from '../sip-uri.ts'
 import type { DocumentSource } from '../steps/start.ts'
 import { readTwiml } from '../twiml/read-twiml.ts'
-import { recordingEvents } from '../twiml/recording.ts'
+import { recordingEvents, recordingTracks } from '../twiml/recording.ts'
 import { callEvents, type StatusCallback, type Webhook } from '../webhooks/webhook.ts'
 import { choice, integer, quote, type Reading, refuse, text } from './parameters.ts'
 import { method, url, webhook } from './webhook-parameters.ts'
@@ -131,12 +131,13 @@ function readSendDigits(reading: Reading): string | null {
 function readRecording(reading: Reading, env: Env): NonNullable<PlacingOrder['recording']> | null {
   const record = choice(reading, 'Record', 20001, ['true', 'false'])
   const channels = choice(reading, 'RecordingChannels', 20001, ['mono', 'dual'])
+  const track = choice(reading, 'RecordingTrack', 20001, recordingTracks) ?? 'both'
   const trim = choice(reading, 'Trim', 20001, ['do-not-trim', 'trim-silence'])
   const names = { url: 'RecordingStatusCallback', method: 'RecordingStatusCallbackMethod' }
   const callback = webhook(reading, env, names, { url: 21205, method: 21209 })
   const events = readEvents(reading, 'RecordingStatusCallbackEvent', recordingEvents)
   if (record !== 'true') return null
-  return { channels: channels === 'dual' ? 2 : 1, trim: trim !== 'do-not-trim', callback, events }
+  return { channels: channels === 'dual' ? 2 : 1, track, trim: trim !== 'do-not-trim', callback, events }
 }
 
 function readStatusCallback(reading: Reading, env: Env): StatusCallback | null {

@@ -17,7 +17,14 @@ import { type DialledNumber, type SipUser, toDialledNumber, toSipUser } from '..
 import type { Webhook } from '../webhooks/webhook.ts'
 import type { Element } from './document.ts'
 import { checkAttributes, choice, flag, integer, quote, type Reading, refuse, webhook } from './reading.ts'
-import { type RecordingOrder, readRecordingOrder, recordingAttributes } from './recording.ts'
+import {
+  type RecordedSides,
+  type RecordingOrder,
+  readRecordingOrder,
+  recordingAttributes,
+  recordingTracks,
+  takeSides,
+} from './recording.ts'
 import { type RingTone, ringToneNames, ringTones } from './ring-tone.ts'
 import { goOn, leave, type Outcome, type Place, type Rules, recordedParams } from './rules.ts'
 import { readTargets, type Target } from './target.ts'
@@ -44,11 +51,7 @@ export type Dial = {
 }
 
 /** What of a Dial is recorded. */
-export type DialRecording = RecordingOrder & {
-  from: 'answer' | 'ringing'
-  channels: 1 | 2
-  track: 'both' | 'inbound' | 'outbound'
-}
+export type DialRecording = RecordingOrder & RecordedSides & { from: 'answer' | 'ringing' }
 
 /** The channel variables of one leg that follow from the document. `childCallId` is the leg's own call. */
 export function legVariables(dial: Dial, target: Target, childCallId: string): Record<string, string> {
@@ -122,7 +125,7 @@ const recordValues = [
 function readRecording(reading: Reading, element: Element): DialRecording | null {
   const value = choice(reading, element, 'record', recordValues, 'do-not-record')
   const order = readRecordingOrder(reading, element, 'do-not-trim')
-  const track = choice(reading, element, 'recordingTrack', ['both', 'inbound', 'outbound'], 'both')
+  const track = choice(reading, element, 'recordingTrack', recordingTracks, 'both')
   if (value === 'do-not-record' || value === 'false') return null
   const from = value.startsWith('record-from-ringing') ? 'ringing' : 'answer'
   return { ...order, from, channels: value.endsWith('-dual') ? 2 : 1, track }
@@ -166,10 +169,8 @@ function writeRecording(recording: DialRecording | null, { recordingUrl }: Place
   if (recordingUrl === undefined) throw new Error('A Dial that records needs a URL to upload to.')
   return {
     before: [
-      set('RECORD_STEREO', String(recording.channels === 2)),
+      ...takeSides(recording),
       set('RECORD_BRIDGE_REQ', String(recording.from === 'answer')),
-      set('RECORD_READ_ONLY', String(recording.track === 'inbound')),
-      set('RECORD_WRITE_ONLY', String(recording.track === 'outbound')),
       recordSession(recordingUrl),
     ],
     after: [stopRecordSession(recordingUrl)],

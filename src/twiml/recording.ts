@@ -1,3 +1,4 @@
+import { type Action, set } from '../dialplan-action.ts'
 import type { Webhook } from '../webhooks/webhook.ts'
 import type { Element } from './document.ts'
 import { choice, choices, type Reading, webhook } from './reading.ts'
@@ -8,6 +9,19 @@ export type RecordingOrder = {
   callback: Webhook | null
   events: readonly RecordingEvent[]
 }
+/** Which sides of a call are recorded, seen from us (inbound: what we hear), and whether each has a channel of its own. */
+export type RecordedSides = { channels: 1 | 2; track: RecordingTrack }
+type RecordingTrack = (typeof recordingTracks)[number]
+/** All that can be said of the sides. */
+export const recordingTracks = ['both', 'inbound', 'outbound'] as const
+
+/** What makes the recording of a session take these sides. */
+export const takeSides = ({ channels, track }: RecordedSides): Action[] => [
+  set('RECORD_STEREO', String(channels === 2)),
+  set('RECORD_READ_ONLY', String(track === 'inbound')),
+  set('RECORD_WRITE_ONLY', String(track === 'outbound')),
+]
+
 /** A recording's progress that a customer can be told of (Twilio's recordingStatusCallbackEvent). */
 export type RecordingEvent = (typeof recordingEvents)[number]
 /** All of them. */

@@ -190,3 +190,21 @@ test('a call that was ordered with Record is recorded from its answer on, and ca
   const loud = new Int16Array(wav.buffer.slice(44)).some((sample) => Math.abs(sample) > 1000)
   expect(loud).toBe(true)
 })
+
+// The far end sends a tone, the call itself nothing.
+test.each([
+  [{ recordingTrack: 'inbound' }, [true]],
+  [{ recordingTrack: 'outbound' }, [false]],
+  [{ recordingChannels: 'dual' }, [true, false]],
+])('a call is recorded as ordered: %j', async (order, loud) => {
+  const { server, webhook } = world
+  const call = await business.call('+16505550001', { url: webhook.url('/moved'), record: true, ...order })
+  await business.reaches(call, 'completed')
+  const [recording] = await business.client.calls(call.sid).recordings.list()
+  expect(recording).toMatchObject({ status: 'completed', channels: loud.length })
+  const file = await fetch(`${server.publicUrl}${recording?.uri.replace('.json', '.wav')}`)
+  const samples = new Int16Array((await file.arrayBuffer()).slice(44))
+  expect(samples.length).toBeGreaterThan(4000)
+  const channels = loud.map((_, channel) => samples.filter((_, at) => at % loud.length === channel))
+  expect(channels.map((one) => one.some((sample) => Math.abs(sample) > 1000))).toEqual(loud)
+})

@@ -182,6 +182,23 @@ describe('a recording of nothing but silence', () => {
   })
 })
 
+test.each([
+  [{}, ['false', 'false', 'false']],
+  [{ recordingChannels: 'dual' }, ['true', 'false', 'false']],
+  [{ recordingTrack: 'both' }, ['false', 'false', 'false']],
+  [{ recordingTrack: 'inbound' }, ['false', 'true', 'false']],
+  [{ recordingTrack: 'outbound' }, ['false', 'false', 'true']],
+])('an API call is recorded as ordered: %j', async (order, [stereo, readOnly, writeOnly]) => {
+  const { actions } = await ordered({ record: true, ...order })
+  const first = actions.findIndex((action) => action.startsWith('sched_hangup'))
+  expect(actions.slice(first + 1, first + 5)).toEqual([
+    `set RECORD_STEREO=${stereo}`,
+    `set RECORD_READ_ONLY=${readOnly}`,
+    `set RECORD_WRITE_ONLY=${writeOnly}`,
+    expect.stringMatching(/^record_session http_cache:/),
+  ])
+})
+
 describe('a file that never comes', () => {
   const sweep = () => createSweep(platform, 300_000)({ views: () => [] } as unknown as Switches, new Map())
   const endedAgo = ({ id }: { id: string }, minutes: number) => {

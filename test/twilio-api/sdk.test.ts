@@ -100,6 +100,7 @@ describe('calls', () => {
       timeLimit: 600,
       record: true,
       recordingChannels: 'dual',
+      recordingTrack: 'outbound',
       trim: 'do-not-trim',
       recordingStatusCallback: 'https://app.example.com/recording',
       recordingStatusCallbackEvent: ['in-progress', 'completed'],
@@ -120,6 +121,7 @@ describe('calls', () => {
           sendDigits: 'ww1234#',
           recording: {
             channels: 2,
+            track: 'outbound',
             trim: false,
             callback: { url: 'https://app.example.com/recording', method: 'POST' },
             events: ['in-progress', 'completed'],
@@ -373,6 +375,11 @@ describe('errors are exceptions with Twilio’s codes', () => {
       { to: '+14155551234', from, url, statusCallback: url, statusCallbackEvent: ['flown'] },
       21626,
       'StatusCallbackEvent must be one of initiated, ringing, answered, completed, not "flown"',
+    ],
+    [
+      { to: '+14155551234', from, url, record: true, recordingTrack: 'left' },
+      20001,
+      'RecordingTrack must be one of both, inbound, outbound, not "left"',
     ],
     [
       { to: '+14155551234', from, url, machineDetection: 'Enable' },

@@ -117,9 +117,9 @@ describe('how it is written', () => {
       whole(
         {},
         `set RECORD_STEREO=${stereo}`,
-        `set RECORD_BRIDGE_REQ=${bridged}`,
         `set RECORD_READ_ONLY=${readOnly}`,
         `set RECORD_WRITE_ONLY=${writeOnly}`,
+        `set RECORD_BRIDGE_REQ=${bridged}`,
         `record_session ${url}`,
         `bridge ${leg(0)}`,
         `stop_record_session ${url}`,
