@@ -1,6 +1,6 @@
 import type { callDirections, callStatuses } from '../db/schema.ts'
 import type { RecordedSides, RecordingOrder } from '../twiml/recording.ts'
-import type { Role } from '../twiml/rules.ts'
+import type { Recorded, Role } from '../twiml/rules.ts'
 import type { Cookies } from '../webhooks/cookies.ts'
 
 /** Twilio's call statuses (contract section 7). */
@@ -18,6 +18,8 @@ export type Instructions = {
   cookies?: Cookies
   /** For an API call: how to place it. */
   order?: PlacingOrder
+  /** For an API call that was recorded: its recording, once the file is there. */
+  recorded?: Recorded
   /** For a call to a number with a `sip_domain`: that host, which its carrier may have inside its own network. */
   sipDomain?: string
   /** For a leg: the Dial that rings it, as `<step>.<index>` of the verb. */

@@ -1,4 +1,5 @@
 import type { Db } from '../db/connect.ts'
+import { recordedParams } from '../twiml/rules.ts'
 import { callParams, rfc2822 } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
 import type { Step } from './progress.ts'
@@ -27,8 +28,11 @@ const toParams = (call: MovingCall, step: Step, sequence: number): Record<string
   ...(step.event === 'completed' ? endParams(call) : {}),
 })
 
-const endParams = ({ duration, sipResponseCode }: MovingCall) => ({
+// FreeSWITCH sends the file of a call's recording before it tells the call's end. Only what the order of an API call has
+// recorded is told here (https://www.twilio.com/docs/voice/api/call-resource#statuscallback).
+const endParams = ({ duration, sipResponseCode, instructions: { recorded } }: MovingCall) => ({
   CallDuration: String(duration ?? 0),
   Duration: String(Math.ceil((duration ?? 0) / 60)),
   ...(sipResponseCode === null ? {} : { SipResponseCode: String(sipResponseCode) }),
+  ...(recorded === undefined ? {} : recordedParams(recorded)),
 })

@@ -2,6 +2,7 @@ import { and, eq, exists, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Page } from '../db/rows.ts'
 import { phoneCalls, recordings } from '../db/schema.ts'
+import type { Recorded } from '../twiml/rules.ts'
 
 /** A recording as it is stored. */
 export type Recording = typeof recordings.$inferSelect
@@ -69,6 +70,18 @@ export async function markRecordingDeleted(
     .update(recordings)
     .set({ status: 'deleted', updatedAt: new Date() })
     .where(and(eq(recordings.id, recording.id), eq(recordings.accountId, recording.accountId)))
+}
+
+/** Notes on an API call what was recorded of it, for the report of its end. */
+export async function noteRecorded(
+  db: Db,
+  { callId, accountId }: Pick<Recording, 'callId' | 'accountId'>,
+  recorded: Recorded,
+): Promise<void> {
+  await db
+    .update(phoneCalls)
+    .set({ instructions: sql`${phoneCalls.instructions} || ${JSON.stringify({ recorded })}::jsonb` })
+    .where(and(eq(phoneCalls.id, callId), eq(phoneCalls.accountId, accountId)))
 }
 
 /** Forgets the recordings of a call that its switch has not come to, and will not: the call is over. */

@@ -11,7 +11,7 @@ import type { Recorded } from '../twiml/rules.ts'
 import { rfc2822 } from '../webhooks/params.ts'
 import { enqueueCallback } from '../webhooks/status-callback.ts'
 import type { RunningCall } from './call.ts'
-import { forgetExpected, lockOverdueRecordings, type Recording } from './recording-queries.ts'
+import { forgetExpected, lockOverdueRecordings, noteRecorded, type Recording } from './recording-queries.ts'
 
 /** What takes a recording: a verb, by its place in the document (`<step>.<index>`), or the order of an API call. */
 export type Recorder =
@@ -128,6 +128,8 @@ async function settle(tx: Db, recording: Recording, kept: KeptRecording | { prob
   }
   await report(tx, recording, 'in-progress', base)
   await report(tx, recording, status, base, params)
+  if (status === 'completed' && recording.source === 'OutboundAPI')
+    await noteRecorded(tx, recording, toRecorded(recording, seconds, base))
   return true
 }
 
@@ -156,6 +158,12 @@ async function report(
   })
 }
 
+const toRecorded = (
+  { id, accountId }: Pick<Recording, 'id' | 'accountId'>,
+  seconds: number,
+  base: string,
+): Recorded => ({ sid: toSid('RE', id), url: recordingUrl(base, accountId, id), seconds })
+
 const recordingUrl = (base: string, accountId: string, id: string) =>
   `${base}/2010-04-01/Accounts/${toSid('AC', accountId)}/Recordings/${toSid('RE', id)}`
 
@@ -173,6 +181,5 @@ export async function recordedBy(
     .orderBy(desc(recordings.seq))
     .limit(1)
   if (!recording?.seconds) return null
-  const url = recordingUrl(env.PUBLIC_URL, call.accountId, recording.id)
-  return { sid: toSid('RE', recording.id), url, seconds: recording.seconds }
+  return toRecorded({ id: recording.id, accountId: call.accountId }, recording.seconds, env.PUBLIC_URL)
 }

@@ -56,7 +56,8 @@ export type Outcome = {
 /** A recording as the action's parameters tell of it; 0 seconds when there was only silence. */
 export type Recorded = { sid: string; url: string; seconds: number }
 
-/** A recording's parameters of the action of the verb that took it (contract section 8). */
+/** A recording's parameters, as the action of the verb that took it has them (contract section 8), and the end of an API
+ * call that was recorded. */
 export const recordedParams = ({ sid, url, seconds }: Recorded): Record<string, string> => ({
   RecordingUrl: url,
   RecordingSid: sid,

@@ -191,6 +191,32 @@ test('a call that was ordered with Record is recorded from its answer on, and ca
   expect(loud).toBe(true)
 })
 
+test.each([
+  ['the far end', '+16505550200', '/pause', async () => {}],
+  ['its TwiML', '+16505550001', '/moved', async () => {}],
+  [
+    'the API',
+    '+16505550001',
+    '/pause',
+    ({ sid }: Call) => business.client.calls(sid).update({ status: 'completed' }),
+  ],
+])('the end of a recorded call by %s tells of its recording', async (_by, to, path, end) => {
+  const call = await business.call(to, { url: world.webhook.url(path), record: true })
+  await business.reaches(call, 'in-progress', 'completed')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  await end(call)
+  await business.reaches(call, 'completed')
+  const told = await until('its end is told', () =>
+    askedOf('/status', call).find(({ params }) => params.CallStatus === 'completed'),
+  )
+  const [recording] = await business.client.calls(call.sid).recordings.list()
+  expect(recording?.status).toBe('completed')
+  expect(told.params).toMatchObject({
+    ...{ RecordingSid: recording?.sid, RecordingDuration: recording?.duration },
+    RecordingUrl: `${world.server.publicUrl}${recording?.uri.replace(`/Calls/${call.sid}`, '').replace('.json', '')}`,
+  })
+})
+
 // The far end sends a tone, the call itself nothing.
 test.each([
   [{ recordingTrack: 'inbound' }, [true]],

@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fromSid, toSid } from '../../src/accounts/account.ts'
@@ -197,6 +197,43 @@ test.each([
     `set RECORD_WRITE_ONLY=${writeOnly}`,
     expect.stringMatching(/^record_session http_cache:/),
   ])
+})
+
+describe('the end of a call that was ordered with Record', () => {
+  const statusCallback = 'https://app.example.com/status'
+  const endOf = async ({ id }: PlayedCall) => {
+    const [end] = await platform.db
+      .select({ params: statusCallbacks.params })
+      .from(statusCallbacks)
+      .where(and(eq(statusCallbacks.callId, id), eq(statusCallbacks.url, statusCallback)))
+    return end?.params ?? {}
+  }
+
+  test('tells of the recording', async () => {
+    const { call, actions } = await ordered({ record: true, statusCallback })
+    await begins(call, actions)
+    await upload(actions, sine(440, 8000, 3))
+    await switched.cdr(call.channelUuid)
+    const [recording] = await client.calls(toSid('CA', call.id)).recordings.list()
+    expect(await endOf(call)).toMatchObject({
+      ...{ CallSid: toSid('CA', call.id), CallStatus: 'completed' },
+      ...{ RecordingSid: recording?.sid, RecordingDuration: '3' },
+      RecordingUrl: expect.stringContaining(`/Recordings/${recording?.sid}`),
+    })
+  })
+
+  test('tells of none that is not there, nor of what a verb has recorded', async () => {
+    const lost = await ordered({ record: true, statusCallback })
+    await begins(lost.call, lost.actions)
+    const twiml = '<Response><Record/></Response>'
+    const verb = await ordered({ twiml, statusCallback })
+    await upload(verb.actions, sine(440, 8000, 3))
+    for (const { call } of [lost, verb]) {
+      await switched.cdr(call.channelUuid)
+      expect(await endOf(call)).toMatchObject({ CallStatus: 'completed' })
+      expect(Object.keys(await endOf(call)).filter((name) => name.startsWith('Recording'))).toEqual([])
+    }
+  })
 })
 
 describe('a file that never comes', () => {
