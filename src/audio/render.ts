@@ -10,8 +10,12 @@ import { type PromptSource, PromptSourceSchema, promptName } from './prompt.ts'
 import { speak } from './speech.ts'
 import { toTelephoneWav } from './telephone.ts'
 
-/** A prompt's audio as a telephone WAV file, and for how many seconds it may be used; or why there is none. */
-export type Rendered = { path: string; maxAgeSeconds: number } | { problem: string }
+/** A prompt's audio as a telephone WAV file, for how many seconds it may be used, and why it is no newer one when it should
+ * be; or why there is none. */
+export type Rendered = { path: string; maxAgeSeconds: number; outdated: string | null } | { problem: string }
+
+/** What was wrong with a prompt, and what is heard of it: nothing, or what was heard before. */
+export type Unmade = { source: PromptSource; problem: string; heard: 'nothing' | 'as before' }
 
 type Rendering = Pick<Platform, 'db' | 'env' | 'keys'>
 
@@ -22,13 +26,11 @@ export async function renderPrompt(platform: Rendering, id: string): Promise<Ren
 }
 
 /** Makes prompts ready before FreeSWITCH asks for them. Gives those that cannot be made, and why. */
-export async function prefetch(
-  platform: Rendering,
-  sources: readonly PromptSource[],
-): Promise<{ source: PromptSource; problem: string }[]> {
-  const made = sources.map(async (source) => {
+export async function prefetch(platform: Rendering, sources: readonly PromptSource[]): Promise<Unmade[]> {
+  const made = sources.map(async (source): Promise<Unmade[]> => {
     const rendered = await obtain(platform, promptName(platform.keys, source), async () => source)
-    return 'problem' in rendered ? [{ source, problem: rendered.problem }] : []
+    if ('problem' in rendered) return [{ source, problem: rendered.problem, heard: 'nothing' }]
+    return rendered.outdated === null ? [] : [{ source, problem: rendered.outdated, heard: 'as before' }]
   })
   return (await Promise.all(made)).flat()
 }
@@ -61,7 +63,7 @@ async function obtain(platform: Rendering, id: string, find: Find): Promise<Rend
   if (cached !== null && cached.freshUntil.getTime() > Date.now()) return toRendered(cached)
   const key = `${cache.folder}/${id}`
   const failure = failures.get(key)
-  if (failure !== undefined && failure.until > Date.now()) return { problem: failure.problem }
+  if (failure !== undefined && failure.until > Date.now()) return instead(cached, failure.problem)
   const running = underWay.get(key)
   if (running !== undefined) return running
   const making = makeNew(platform, id, find, cached).finally(() => underWay.delete(key))
@@ -88,9 +90,12 @@ async function makeNew(platform: Rendering, id: string, find: Find, stale: Cache
     problem: made.problem,
     until: Date.now() + failureMilliseconds,
   })
-  // What was heard before is better than nothing.
-  return stale === null ? { problem: made.problem } : toRendered(stale)
+  return instead(stale, made.problem)
 }
+
+// What was heard before is better than nothing.
+const instead = (stale: Cached | null, problem: string): Rendered =>
+  stale === null ? { problem } : { ...toRendered(stale), outdated: problem }
 
 type Made = { wav: Buffer; freshUntil: Date } | { problem: string }
 
@@ -128,7 +133,7 @@ const downloads = { most: 16, patienceMs: 10_000 }
 const ofHost = { most: 4, patienceMs: 10_000 }
 const forEver = new Date('2100-01-01T00:00:00Z')
 
-function toRendered({ path, freshUntil }: Cached): Rendered {
+function toRendered({ path, freshUntil }: Cached) {
   const seconds = Math.round((freshUntil.getTime() - Date.now()) / 1000)
-  return { path, maxAgeSeconds: Math.min(Math.max(seconds, 0), 86_400) }
+  return { path, maxAgeSeconds: Math.min(Math.max(seconds, 0), 86_400), outdated: null }
 }

@@ -1,5 +1,4 @@
-import type { PromptSource } from '../audio/prompt.ts'
-import { prefetch } from '../audio/render.ts'
+import { prefetch, type Unmade } from '../audio/render.ts'
 import { type RunningCall, roleOf } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
 import type { Platform } from '../platform.ts'
@@ -57,15 +56,17 @@ async function makeReady(
   waits: number,
 ): Promise<void> {
   try {
-    for (const { source, problem } of await prefetch(platform, prompts))
-      if (waits === 0) await tell(platform, call, source, problem)
+    for (const unmade of await prefetch(platform, prompts))
+      if (waits === 0) await tell(platform, call, unmade)
   } catch (error) {
     platform.log.error({ err: error, callId: call.id }, 'Prompts could not be made ready')
   }
 }
 
-const tell = (platform: Platform, call: RunningCall, source: PromptSource, problem: string) =>
-  logProblem(platform, call, `${source.kind}.failed`, `A prompt cannot be heard. ${problem}`, { source })
+function tell(platform: Platform, call: RunningCall, { source, problem, heard }: Unmade): Promise<void> {
+  const what = heard === 'nothing' ? 'A prompt cannot be heard.' : 'A prompt is heard as it was before.'
+  return logProblem(platform, call, `${source.kind}.failed`, `${what} ${problem}`, { source })
+}
 
 /** Where a call waits for a prompt, from the channel's own position (`<step>.wait.<index>.<waits>`); null when it does
  * not, or in an older document than the call's newest. */

@@ -78,7 +78,7 @@ describe('Say', () => {
     expect(strength(samples, 440, 8000)).toBeCloseTo(8000 / 32768, 2)
     const before = await stat(fileOf(first))
     const second = await render(say('Welcome.'))
-    expect(second).toEqual({ path: fileOf(first), maxAgeSeconds: 86_400 })
+    expect(second).toEqual({ path: fileOf(first), maxAgeSeconds: 86_400, outdated: null })
     expect((await stat(fileOf(second))).ino).toBe(before.ino)
   })
 
@@ -132,7 +132,10 @@ describe('Play', () => {
       await readFile(fileOf(fresh)),
       new Date(Date.now() - 1000),
     )
-    expect(await render(source)).toEqual({ path, maxAgeSeconds: 0 })
+    const problem = `${server.url}/gone-later.wav answered 404.`
+    // Made ready by the part, then asked for by FreeSWITCH while the failure is still known.
+    expect(await prefetch(platform, [source])).toEqual([{ source, problem, heard: 'as before' }])
+    expect(await render(source)).toEqual({ path, maxAgeSeconds: 0, outdated: problem })
     expect(server.requests.map(({ url }) => url)).toEqual(['/b.wav', '/gone-later.wav'])
     await utimes(fileOf(fresh), new Date(), new Date(Date.now() - 1000))
     await render(play('/b.wav'))
@@ -184,7 +187,7 @@ describe('all prompts', () => {
   test('made ready ahead, without a stored source, with word of what cannot be made', async () => {
     const [good, bad] = [play('/ahead.wav'), play('/gone-ahead')]
     expect(await prefetch(platform, [good, bad, good])).toEqual([
-      { source: bad, problem: `${server.url}/gone-ahead answered 404.` },
+      { source: bad, problem: `${server.url}/gone-ahead answered 404.`, heard: 'nothing' },
     ])
     expect(server.requests.map(({ url }) => url).sort()).toEqual(['/ahead.wav', '/gone-ahead'])
     expect(await renderPrompt(platform, promptName(platform.keys, good))).toMatchObject({

@@ -5,6 +5,8 @@ import { eq } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
+import { cacheFor, keep } from '../../src/audio/cache.ts'
+import { promptName } from '../../src/audio/prompt.ts'
 import { errorLogs, phoneCalls } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { holdIn } from '../../src/steps/hold.ts'
@@ -42,6 +44,7 @@ beforeAll(async () => {
     '/late': `<Response>${play('/late')}<Dial>+14155550001</Dial></Response>`,
     '/gone': `<Response>${play('/gone')}<Pause/></Response>`,
     '/never': `<Response>${play('/never')}</Response>`,
+    '/gone-later': `<Response>${play('/gone-later')}</Response>`,
   }
   webhooks = await startWebhooks(documents)
   const tenant = await createTenant(platform)
@@ -123,6 +126,25 @@ test('what will never be there is not waited for any longer, and is told once', 
     expect(logs.map(({ message }) => message)).toEqual([
       `A prompt cannot be heard. ${sounds.url}/gone answered 404.`,
     ])
+  })
+})
+
+test('what was heard before is heard again when no newer one can be had, and that is told', async () => {
+  const url = `${sounds.url}/gone-later`
+  const before = wav([sine(400, 8000, 0.2)], 8000)
+  const name = promptName(platform.keys, { kind: 'play', url })
+  await keep(cacheFor(platform.env), name, before, new Date(Date.now() - 1000))
+  const actions = await released(await arrive(3))
+  expect(actions).toContain(`playback ${platform.env.SWITCH_URL}/freeswitch/audio/${name}.wav`)
+  // FreeSWITCH asks while it is still known that there is no newer one.
+  const heard = await app.request(`/freeswitch/audio/${name}.wav`)
+  expect(heard.status).toBe(200)
+  expect(Buffer.from(await heard.arrayBuffer())).toEqual(before)
+  await eventually(async () => {
+    const logs = await platform.db.select().from(errorLogs).where(eq(errorLogs.type, 'play.failed'))
+    expect(logs.map(({ message }) => message)).toContain(
+      `A prompt is heard as it was before. ${url} answered 404.`,
+    )
   })
 })
 
