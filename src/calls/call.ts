@@ -57,6 +57,8 @@ export type RunningCall = {
   carrierId: string
   accountId: string
   authTokenEncrypted: Uint8Array
+  /** Whether its account may still call. */
+  accountEnabled: boolean
   sipTrunkId: string | null
   /** For a leg: the call whose Dial rings it. */
   parentCallId: string | null

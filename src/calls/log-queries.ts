@@ -14,20 +14,25 @@ export type ErrorLog = {
   details: Record<string, unknown>
 }
 
-const mostLogsPerMinute = 60
+const mostPerMinute = 60
+const further = { further: 'The same is not logged again in this minute.' }
 
-/** Stores an error log, 60 a minute and trunk at the most: what one trunk sends cannot fill the table. */
+/** Stores an error log; 60 a minute at the most of one call, or of one type about one trunk: what one trunk sends cannot fill
+ * the table, nor hide what is wrong otherwise. The last one of a minute says so. */
 export async function insertErrorLog(db: Db, log: ErrorLog): Promise<void> {
+  const { callId, sipTrunkId, type } = log
+  const alike =
+    callId === null
+      ? sql`sip_trunk_id = ${sipTrunkId}::uuid AND type = ${type} AND call_id IS NULL`
+      : sql`call_id = ${callId}::uuid`
   await db.execute(sql`
     INSERT INTO error_logs (carrier_id, account_id, sip_trunk_id, call_id, type, message, details)
-    SELECT ${log.carrierId}::uuid, ${log.accountId}::uuid, ${log.sipTrunkId}::uuid, ${log.callId}::uuid, ${log.type},
-      ${log.message}, ${JSON.stringify(log.details)}::jsonb
-    WHERE ${log.sipTrunkId}::uuid IS NULL OR (
-      SELECT count(*) FROM (
-        SELECT 1 FROM error_logs WHERE sip_trunk_id = ${log.sipTrunkId}::uuid AND created_at > now() - interval '1 minute'
-        LIMIT ${mostLogsPerMinute}
-      ) recent
-    ) < ${mostLogsPerMinute}`)
+    SELECT ${log.carrierId}::uuid, ${log.accountId}::uuid, ${sipTrunkId}::uuid, ${callId}::uuid, ${type}, ${log.message},
+      ${JSON.stringify(log.details)}::jsonb
+        || CASE WHEN recent.count = ${mostPerMinute - 1} THEN ${JSON.stringify(further)}::jsonb ELSE '{}' END
+    FROM (SELECT count(*) FROM (SELECT 1 FROM error_logs WHERE ${alike} AND created_at > now() - interval '1 minute'
+      LIMIT ${mostPerMinute}) alike) recent
+    WHERE recent.count < ${mostPerMinute}`)
 }
 
 /** Stores an error log about a call. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { RunningCall } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
+import type { Db } from '../db/connect.ts'
 import { type Leg, uriEndpoint } from '../dialplan-action.ts'
 import { normalise, passesForNumber, stored } from '../numbers/e164.ts'
 import type { Platform } from '../platform.ts'
@@ -11,7 +12,7 @@ import type { Trunk } from '../trunks/trunk.ts'
 import { type Dial, legVariables } from '../twiml/dial.ts'
 import type { Target } from '../twiml/target.ts'
 import { beginLeg } from './begin-leg.ts'
-import { accountOfLeg, contactOfClient } from './queries.ts'
+import { type AccountOfLeg, accountOfLeg, contactOfClient } from './queries.ts'
 import { refusedSipHost } from './sip-host.ts'
 
 /** Trunks on which a Dial has failed, by the number that was dialled (failover.ts). */
@@ -27,26 +28,32 @@ export async function ringLegs(
   at: string,
   tried: TriedTrunks | null,
 ) {
+  if (!call.accountEnabled) {
+    const message = 'The account is disabled: <Dial> rings nobody.'
+    await logProblem(platform, call, 'dial.account_disabled', message, { code: 20005, line: dial.line })
+    return nobody
+  }
   const account = await accountFor(platform, call, dial)
   const callerId = dial.callerId ?? toCallerId(call.direction === 'inbound' ? call.from : call.to)
   if (dial.callerId !== null && !mayShow(call, dial.callerId, account.owned)) {
     const message = `The callerId ${dial.callerId} is no active incoming phone number of the account.`
     await logProblem(platform, call, 'dial.caller_id', message, { code: 21210, line: dial.line })
-    return { legs: [], callerId: null }
+    return nobody
   }
   const legs: Leg[] = []
-  const dedicatedTrunkId = account.sipTrunkId
   for (const target of dial.targets) {
-    const leg = await ringLeg(platform, call, { dial, at, target, callerId, dedicatedTrunkId, tried })
+    const leg = await ringLeg(platform, call, { dial, at, target, callerId, account, tried })
     if (leg !== null) legs.push(leg)
   }
   return { legs, callerId }
 }
 
+const nobody = { legs: [], callerId: null }
+
 // A Dial that rings SIP URIs with the caller's own number asks nothing of the account.
 async function accountFor({ db }: Platform, call: RunningCall, { callerId, targets }: Dial) {
   if (callerId === null && targets.every(({ kind }) => kind === 'sip'))
-    return { sipTrunkId: null, owned: false }
+    return { sipTrunkId: null, owned: false, failover: false }
   return accountOfLeg(db, call.accountId, stored(callerId ?? ''))
 }
 
@@ -56,7 +63,7 @@ type Ringing = {
   tried: TriedTrunks | null
   target: Target
   callerId: DialledNumber | SipUser | null
-  dedicatedTrunkId: string | null
+  account: AccountOfLeg
 }
 
 // Somleng and Twilio: the caller's own number or one of the account's. What is no number passes (contract section 7), but
@@ -114,7 +121,7 @@ type Way = { to: string; trunk: Trunk | null; endpoint: string | null; problem: 
 async function wayTo(
   platform: Platform,
   call: RunningCall,
-  { target, dedicatedTrunkId, tried }: Ringing,
+  { target, account, tried }: Ringing,
 ): Promise<Way | null> {
   if (target.kind === 'sip') {
     if (tried !== null) return null
@@ -126,26 +133,25 @@ async function wayTo(
     return { to, trunk: null, endpoint, problem: problem ?? '', steps: [] }
   }
   const to = normalise(target.number, null)
-  const { trunks, steps } = await chooseTrunks(
-    platform.db,
-    { carrierId: call.carrierId, sipTrunkId: dedicatedTrunkId },
-    to,
-  )
-  const trunk = trunks.find(({ id }) => !tried?.get(to)?.includes(id))
-  if (trunk === undefined && tried !== null) return null
+  const chooser = { carrierId: call.carrierId, sipTrunkId: account.sipTrunkId }
+  const { trunks, steps } = await chooseTrunks(platform.db, chooser, to)
   const shown = steps.map(({ carrierId: _, ...step }) => step)
-  if (trunk === undefined)
+  const left = trunks.filter(({ id }) => !tried?.get(to)?.includes(id))
+  const [first] = left
+  if (first === undefined && tried !== null) return null
+  if (first === undefined)
     return { to, trunk: null, endpoint: null, problem: 'No trunk can dial it.', steps: shown }
-  const contact =
-    trunk.authenticationMode === 'client_credentials' ? await contactOfClient(platform.db, trunk.id) : null
-  const way = endpoint(trunk, to, contact)
-  return {
-    to,
-    trunk,
-    endpoint: way,
-    problem: `The client of the trunk "${trunk.name}" is not registered.`,
-    steps: shown,
+  for (const trunk of account.failover ? left : [first]) {
+    const way = await endpointOf(platform.db, trunk, to)
+    if (way !== null) return { to, trunk, endpoint: way, problem: '', steps: shown }
   }
+  const problem = `The client of the trunk "${first.name}" is not registered.`
+  return { to, trunk: first, endpoint: null, problem, steps: shown }
+}
+
+async function endpointOf(db: Db, trunk: Trunk, to: string): Promise<string | null> {
+  const isClient = trunk.authenticationMode === 'client_credentials'
+  return endpoint(trunk, to, isClient ? await contactOfClient(db, trunk.id) : null)
 }
 
 // What is no number the legs show as the call itself does.

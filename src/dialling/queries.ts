@@ -5,22 +5,22 @@ import { type Db, preparedRows, rows } from '../db/connect.ts'
 import { registrations } from '../db/schema.ts'
 import type { StatusCallback } from '../webhooks/webhook.ts'
 
-/** What a Dial needs of its account: its dedicated trunk, and whether a number is an active one of its own. */
-export async function accountOfLeg(
-  db: Db,
-  accountId: string,
-  number: string,
-): Promise<{ sipTrunkId: string | null; owned: boolean }> {
-  const [account] = await rows<{ sip_trunk_id: string | null; owned: boolean }>(
+/** What a Dial needs of its account: its dedicated trunk, whether it has failover, and whether a number is an active one of
+ * its own. */
+export type AccountOfLeg = { sipTrunkId: string | null; failover: boolean; owned: boolean }
+
+/** The account of a Dial that shows a number. */
+export async function accountOfLeg(db: Db, accountId: string, number: string): Promise<AccountOfLeg> {
+  const [account] = await rows<AccountOfLeg>(
     db,
-    sql`SELECT a.sip_trunk_id, EXISTS (
+    sql`SELECT a.sip_trunk_id AS "sipTrunkId", a.failover, EXISTS (
         SELECT 1 FROM incoming_phone_numbers n
         WHERE n.carrier_id = a.carrier_id AND n.number_tail = right(${number}::text, 6) AND n.status = 'active'
           AND n.number = ${number}::text AND n.account_id = a.id
       ) AS owned
       FROM accounts a WHERE a.id = ${accountId}::uuid`,
   )
-  return { sipTrunkId: account?.sip_trunk_id ?? null, owned: account?.owned ?? false }
+  return account ?? { sipTrunkId: null, failover: false, owned: false }
 }
 
 /** A leg as it is stored. `usable`: there is a way to ring it. */

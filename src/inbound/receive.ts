@@ -85,6 +85,7 @@ function toRunningCall(
     carrierId: record.carrierId,
     accountId: record.accountId,
     authTokenEncrypted: route.number.authTokenEncrypted,
+    accountEnabled: true,
     sipTrunkId: record.sipTrunkId,
     parentCallId: null,
     direction: 'inbound',

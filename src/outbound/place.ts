@@ -16,7 +16,7 @@ export async function place(
   way: Way,
 ): Promise<boolean> {
   if (call.instructions.wish === 'hang up') return end(platform, call, cancelled)
-  if (!call.accountEnabled) return end(platform, call, barred)
+  if (!call.allowed) return end(platform, call, barred)
   const leg = toLeg(call, way)
   if (leg === null) return end(platform, call, { cause: 'NO_ROUTE_DESTINATION', sipStatus: 404 })
   let accept = () => {}
@@ -36,7 +36,7 @@ export async function place(
 }
 
 const cancelled = { cause: 'ORIGINATOR_CANCEL', sipStatus: 487 }
-// What an account ordered before it was disabled.
+// What an account ordered before it was disabled, or before it gave up the number that the call shows.
 const barred = { cause: 'OUTGOING_CALL_BARRED', sipStatus: 403 }
 
 /** Notes that a switch has the order to place a call. What the API wanted of it meanwhile can be told now. */

@@ -32,8 +32,8 @@ export type TakenCall = {
   from: string
   to: string
   instructions: Instructions
-  /** Whether its account may still call. */
-  accountEnabled: boolean
+  /** Whether its account may still call, and show that number. */
+  allowed: boolean
 }
 
 const inQueueOf = (trunkId: string | null) =>
@@ -126,11 +126,13 @@ type TakenRow = {
   from_number: string
   to_number: string
   instructions: Instructions
-  account_enabled: boolean
+  allowed: boolean
 }
 
 const takenColumns = sql`id, carrier_id, account_id, sip_trunk_id, channel_uuid, from_number, to_number, instructions,
-  (SELECT a.status = 'enabled' FROM accounts a WHERE a.id = account_id) AS account_enabled`
+  EXISTS (SELECT 1 FROM accounts a JOIN incoming_phone_numbers n ON n.account_id = a.id
+    WHERE a.id = phone_calls.account_id AND a.status = 'enabled'
+      AND n.id = phone_calls.incoming_phone_number_id AND n.status = 'active') AS allowed`
 
 const toTaken = (row: TakenRow): TakenCall => ({
   id: row.id,
@@ -141,7 +143,7 @@ const toTaken = (row: TakenRow): TakenCall => ({
   from: row.from_number,
   to: row.to_number,
   instructions: row.instructions,
-  accountEnabled: row.account_enabled,
+  allowed: row.allowed,
 })
 
 /** Gives a taken call, and its channel, back: nothing was sent to a switch. It is the next of its trunk again. */

@@ -97,9 +97,9 @@ async function wayOf({ db }: Platform, trunkId: string | null): Promise<Way | 'g
 const isUnregistered = ({ trunk, contact }: Way) =>
   trunk?.authenticationMode === 'client_credentials' && trunk.outboundHost === null && contact === null
 
-// Contract section 7: a client that has not registered is unavailable.
-const unregistered = { cause: 'SUBSCRIBER_ABSENT', sipStatus: 480 }
-// Nobody on the wire has said so: where its account has failover, the call goes on to the next trunk.
+// Nobody on the wire has said so: where its account has failover, the call goes on to the next trunk. Contract section 7: a
+// client that has not registered is unavailable (480).
+const unregistered = { cause: 'SUBSCRIBER_ABSENT', sipStatus: null }
 const noRoute = { cause: 'NO_ROUTE_DESTINATION', sipStatus: null }
 
 async function failNext(

@@ -18,6 +18,7 @@ export async function runningCall(
         carrierId: phoneCalls.carrierId,
         accountId: phoneCalls.accountId,
         authTokenEncrypted: accounts.authTokenEncrypted,
+        accountEnabled: sql<boolean>`${accounts.status} = 'enabled'`,
         sipTrunkId: phoneCalls.sipTrunkId,
         parentCallId: phoneCalls.parentCallId,
         direction: phoneCalls.direction,

@@ -12,6 +12,9 @@ beforeAll(async () => {
   const host = (name: string) => `${name}.example.com`
   await placing.trunk({ name: 'First', outboundHost: host('first'), outboundRoutePrefixes: ['1415'] })
   await placing.trunk({ name: 'Second', outboundHost: host('second'), outboundRoutePrefixes: ['1'] })
+  await placing.trunk({
+    ...{ name: 'Client', authenticationMode: 'client_credentials', outboundRoutePrefixes: ['1650'] },
+  })
   await placing.trunk({ name: 'Last', outboundHost: host('last'), outboundRoutePrefixes: [] })
   placing.calls.farEnd = ({ endpoint }: Originate) =>
     at[/@(\w+)/.exec(endpoint)?.[1] ?? ''] ?? { ringMs: 2, answerMs: 4, talkMs: 5 }
@@ -51,6 +54,12 @@ describe('a trunk that fails before it rings is followed by the next', () => {
     expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
     expect(tried()).toEqual(['first', 'second'])
     expect(await placing.told(id)).toEqual(['0 initiated', '1 ringing', '2 in-progress', '3 completed'])
+  })
+
+  test('its client is not registered', async () => {
+    const id = await placing.order('+16505551234')
+    expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
+    expect(tried()).toEqual(['second'])
   })
 
   test('each try is shown on the call, under a channel of its own', async () => {

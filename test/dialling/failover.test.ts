@@ -21,6 +21,7 @@ const documents = {
     '<Response><Dial action="/over"><Number>+14155550001</Number><Number>+16505550001</Number></Dial></Response>',
   '/in-turn': '<Response><Dial action="/over" sequential="true">+14155550001</Dial></Response>',
   '/over': '<Response><Hangup/></Response>',
+  '/client': '<Response><Dial>+18555550001</Dial></Response>',
 }
 
 beforeAll(async () => {
@@ -44,6 +45,9 @@ beforeAll(async () => {
         sourceIps: ['192.0.2.1'],
       },
     })
+  await createTrunk(platform, tenant, {
+    ...{ name: 'client', authenticationMode: 'client_credentials', outboundRoutePrefixes: ['1855'] },
+  })
   for (const [index, path] of Object.keys(documents).entries())
     await assignNumber(platform, tenant, `1212555000${index}`, { voiceUrl: webhooks.url(path) })
 })
@@ -129,4 +133,13 @@ test('not in turn, and not where the carrier has not switched it on', async () =
   const call = await arrive('/one')
   await legEnds(call, 'NORMAL_TEMPORARY_FAILURE', 503)
   expect(await comeBack(call, 'NORMAL_TEMPORARY_FAILURE')).toEqual([])
+})
+
+test('a trunk whose client is not registered is passed over, where the account has failover', async () => {
+  const switchFailover = (failover: boolean) =>
+    platform.db.update(accounts).set({ failover }).where(eq(accounts.id, tenant.account.id))
+  await switchFailover(true)
+  expect((await arrive('/client')).rung).toEqual(['18555550001 second'])
+  await switchFailover(false)
+  expect((await arrive('/client')).rung).toEqual([])
 })

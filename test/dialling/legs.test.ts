@@ -4,7 +4,7 @@ import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
-import { phoneCalls } from '../../src/db/schema.ts'
+import { accounts, errorLogs, phoneCalls, webhookRequests } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { playSwitch } from '../support/arrivals.ts'
 import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
@@ -135,3 +135,22 @@ test('each leg of any Dial is what its part of the document says, and nothing of
   )
   for (const times of Object.values(seen)) expect(times).toBeGreaterThan(0)
 }, 120_000)
+
+test('a running call of an account that was disabled rings nobody any more, and the carrier is told', async () => {
+  const set = (status: 'enabled' | 'disabled') =>
+    platform.db.update(accounts).set({ status }).where(eq(accounts.id, tenant.account.id))
+  const { call } = await switched.arrive('14155551234')
+  const twiml = '<Response><Dial>+14155550199</Dial><Dial><Sip>sip:bob@192.0.2.9</Sip></Dial></Response>'
+  await platform.db
+    .update(webhookRequests)
+    .set({ document: twiml })
+    .where(eq(webhookRequests.callId, call.id))
+  await set('disabled')
+  const actions = await switched.comeBack(call, '0.0', 'NO_ANSWER')
+  await set('enabled')
+  expect(actions.filter((action) => action.startsWith('bridge'))).toEqual([])
+  const logs = await platform.db.select().from(errorLogs).where(eq(errorLogs.callId, call.id))
+  expect(logs.map(({ type, message }) => [type, message])).toEqual([
+    ['dial.account_disabled', 'The account is disabled: <Dial> rings nobody.'],
+  ])
+})

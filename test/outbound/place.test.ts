@@ -1,12 +1,13 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { accounts, registrations, statusCallbacks } from '../../src/db/schema.ts'
+import { accounts, incomingPhoneNumbers, registrations, statusCallbacks } from '../../src/db/schema.ts'
 import { freeswitch } from '../../src/freeswitch/index.ts'
 import { changeTrunk } from '../../src/trunks/change.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FarEnd } from '../support/fake-calls.ts'
 import { capturedFetch, post } from '../support/fetches.ts'
 import { type Placing, startPlacing } from '../support/placing.ts'
+import { assignNumber } from '../support/rows.ts'
 
 let placing: Placing
 
@@ -153,6 +154,25 @@ describe('where a call goes', () => {
     expect(await placing.ended(id)).toMatchObject({ status: 'completed' })
     expect(lastEndpoint()).toBe(`sofia/gateway/${trunk.id}/+442079460000`)
     expect(placing.calls.originates.at(-1)?.variables.origination_caller_id_number).toBe('+19175559876')
+  })
+
+  test('nowhere from a number that was released while its call waited', async () => {
+    const { platform, tenant, calls } = placing
+    await placing.trunk({
+      ...{ outboundHost: 'full.example.com', outboundRoutePrefixes: ['351'], maxChannels: 1 },
+    })
+    const given = await assignNumber(platform, tenant, '19175550199')
+    const from = { id: given.id, number: '+19175550199' }
+    calls.farEnd = () => ({ answerMs: 2, talkMs: 400 })
+    const first = await placing.order('+351211234567')
+    const second = await placing.order('+351211234567', { from })
+    await eventually(async () => expect((await placing.call(first)).status).not.toBe('queued'))
+    await platform.db
+      .update(incomingPhoneNumbers)
+      .set({ status: 'released' })
+      .where(eq(incomingPhoneNumbers.id, given.id))
+    expect(await placing.ended(second)).toMatchObject({ status: 'failed', sipResponseCode: 403 })
+    expect(calls.originates.filter(({ callId }) => callId === second)).toEqual([])
   })
 
   test('nowhere for an account that was disabled while its calls waited', async () => {
