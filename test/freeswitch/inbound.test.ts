@@ -6,6 +6,7 @@ import { errorLogs, phoneCalls, unidentifiedSources } from '../../src/db/schema.
 import type { Platform } from '../../src/platform.ts'
 import { nameFor } from '../../src/secrets.ts'
 import type { Trunk } from '../../src/trunks/trunk.ts'
+import { eventually } from '../support/eventually.ts'
 import { actionsOf, capturedCdr, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
@@ -327,20 +328,18 @@ test('a slow webhook is waited for with silence, and picked up by another proces
     'set twiml_at=1.start',
     `transfer ${call?.id} XML twiml`,
   ])
-  await new Promise((resolve) => setTimeout(resolve, 1200))
   const other = createApp(platform).switchApp
-  const later = await post(
-    other,
-    '/freeswitch/xml',
-    capturedFetch('dialplan-after-gather-digit', {
-      'Unique-ID': channel,
-      'Hunt-Destination-Number': call?.id ?? '',
-      'Hunt-Channel-Answered-Time': '0',
-      'Answer-State': 'ringing',
-      variable_twiml_at: '1.start',
-    }),
-  )
-  expect(actionsOf(await later.text()).slice(3)).toEqual(['answer', 'hangup NORMAL_CLEARING'])
+  const returning = capturedFetch('dialplan-after-gather-digit', {
+    'Unique-ID': channel,
+    'Hunt-Destination-Number': call?.id ?? '',
+    'Hunt-Channel-Answered-Time': '0',
+    'Answer-State': 'ringing',
+    variable_twiml_at: '1.start',
+  })
+  await eventually(async () => {
+    const later = actionsOf(await (await post(other, '/freeswitch/xml', returning)).text())
+    expect(later.slice(3)).toEqual(['answer', 'hangup NORMAL_CLEARING'])
+  })
 })
 
 describe('refusals', () => {
