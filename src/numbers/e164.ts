@@ -67,6 +67,13 @@ export function formatted(text: string): string {
   return parsed.countryCallingCode === '1' ? parsed.formatNational() : parsed.formatInternational()
 }
 
+/** The kept numbers that people read as a text: those that `formatted` makes it of. */
+export function keptAs(text: string): string[] {
+  const digits = text.replace(/\D/g, '')
+  // North American numbers are written without their country's code.
+  return [digits, `1${digits}`].filter((number) => number !== '' && formatted(shown(number)) === text)
+}
+
 /** Every prefix of a number from the longest to the empty one: what a stored prefix must equal to match it. */
 export function prefixesOf(number: string): string[] {
   const digits = stored(number)

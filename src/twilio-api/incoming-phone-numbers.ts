@@ -1,11 +1,11 @@
-import { and, eq, like } from 'drizzle-orm'
+import { and, eq, inArray, isNull, like, or, type SQL } from 'drizzle-orm'
 import type { Context, Hono } from 'hono'
 import { toSid } from '../accounts/account.ts'
 import type { Page } from '../db/rows.ts'
 import { incomingPhoneNumbers as table } from '../db/schema.ts'
 import type { Env } from '../env.ts'
 import { changeAssignment, type IncomingSettings, releasePhoneNumber } from '../numbers/assign.ts'
-import { formatted, shown, stored } from '../numbers/e164.ts'
+import { formatted, keptAs, shown, stored } from '../numbers/e164.ts'
 import type { IncomingPhoneNumber } from '../numbers/phone-number.ts'
 import { selectIncomingPhoneNumbers } from '../numbers/queries.ts'
 import type { Platform } from '../platform.ts'
@@ -72,6 +72,12 @@ function toPattern(number: string): string {
   return compact.startsWith('+') ? `${digits}%` : `%${digits}%`
 }
 
+// A number without a name of its own is shown under its own digits.
+function isNamed(name: string): SQL | undefined {
+  const unnamed = and(isNull(table.friendlyName), inArray(table.number, keptAs(name)))
+  return or(eq(table.friendlyName, name), unnamed)
+}
+
 function listNumbers(c: TwilioContext, platform: Platform): Promise<Response> {
   const reading = readQuery(c)
   const [number, name] = [text(reading, 'PhoneNumber'), text(reading, 'FriendlyName')]
@@ -83,7 +89,7 @@ function listNumbers(c: TwilioContext, platform: Platform): Promise<Response> {
     where: and(
       eq(table.status, 'active'),
       number === null ? undefined : like(table.number, toPattern(number)),
-      name === null ? undefined : eq(table.friendlyName, name),
+      name === null ? undefined : isNamed(name),
     ),
     select: (page) => select(c, platform, page),
     positionOf: async (id) => (await numberOf(c, platform, id))?.seq ?? null,

@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type E164, nationalFormat, normalise, prefixesOf, shown } from '../../src/numbers/e164.ts'
+import {
+  type E164,
+  formatted,
+  keptAs,
+  nationalFormat,
+  normalise,
+  prefixesOf,
+  shown,
+  stored,
+} from '../../src/numbers/e164.ts'
 
 // country, number, every way of dialling it in that country
 const forms: [string, string, string[]][] = [
@@ -109,6 +118,23 @@ test.each(national)('%s is dialled %s at home', (number, dialled) => {
 test('a stored number is shown with its plus, a short code without', () => {
   expect(shown('14155551234')).toBe('+14155551234')
   expect(shown('1294')).toBe('1294')
+})
+
+test('a number is found by how people read it', () => {
+  expect(keptAs('(202) 555-0123')).toEqual(['12025550123'])
+  expect(keptAs('+44 20 7946 0000')).toEqual(['442079460000'])
+  expect(keptAs('1294')).toEqual(['1294'])
+  for (const other of ['2025550123', '(202) 555 0123', 'Front desk', '', '+44 2079460000'])
+    expect(keptAs(other)).toEqual([])
+  const kept = fc
+    .oneof(...[/^[0-9]{1,15}$/, /^1[2-9][0-9]{9}$/, /^44[0-9]{10}$/].map((form) => fc.stringMatching(form)))
+    .map((digits) => stored(normalise(`+${digits}`, null)))
+  fc.assert(
+    fc.property(kept, (number) => {
+      expect(keptAs(formatted(shown(number)))).toContain(number)
+    }),
+    { numRuns: 3000 },
+  )
 })
 
 test('the prefixes of a number go from the longest to the empty one', () => {

@@ -472,6 +472,22 @@ describe('incoming phone numbers', () => {
     expect(await rejection(number.update({ voiceMethod: 'PUT' }))).toMatchObject({ status: 400, code: 21403 })
   })
 
+  test('are found by the name that is shown, also where it is made of the number', async () => {
+    const unnamed = await createTenant(platform, 'Unnamed')
+    await assignNumber(platform, unnamed, '12025550123')
+    await assignNumber(platform, unnamed, '442079460000')
+    await assignNumber(platform, unnamed, '1294')
+    await assignNumber(platform, unnamed, '12025550124', { friendlyName: '(202) 555-0123' })
+    await assignNumber(platform, unnamed, '12025550125', { friendlyName: 'Bureau' })
+    const owner = twilioClient(credentialsOf(platform, unnamed), server.url)
+    const shown = await owner.incomingPhoneNumbers.list()
+    for (const { friendlyName } of shown) {
+      const found = await owner.incomingPhoneNumbers.list({ friendlyName })
+      expect(found).toEqual(shown.filter((number) => number.friendlyName === friendlyName))
+    }
+    expect(await owner.incomingPhoneNumbers.list({ friendlyName: '(202) 555-0125' })).toEqual([])
+  })
+
   test('are released one after the other while they are paged through', async () => {
     const many = await createTenant(platform, 'Many')
     for (let index = 0; index < 5; index++) await assignNumber(platform, many, `1202555020${index}`)
