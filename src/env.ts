@@ -47,7 +47,7 @@ const Schema = v.object({
   WEBHOOK_ALLOW_PRIVATE: v.optional(onOff('expected true or false', 'true', 'false'), 'false'),
   REGIONS_FILE: v.optional(v.string()),
   EVENT_SOCKET: v.optional(onOff('expected on or off', 'on', 'off'), 'on'),
-  TTS_COMMAND: v.optional(v.pipe(v.string(), v.nonEmpty()), 'espeak-ng'),
+  TTS_COMMAND: v.optional(v.pipe(v.string(), v.regex(/\S/, 'expected a program')), 'espeak-ng'),
   LOG_LEVEL: v.optional(
     v.picklist(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'expected a log level'),
     'info',

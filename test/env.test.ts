@@ -65,6 +65,7 @@ test.each([
     { DATABASE_URL: 'postgres://[bad', ENCRYPTION_KEY: key },
     'DATABASE_URL is wrong: expected postgres://…, but it is something else.',
   ],
+  [{ TTS_COMMAND: ' ' }, 'TTS_COMMAND is wrong: expected a program, but it is  .'],
   [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is wrong: expected a log level, but it is loud.'],
 ])('%j: %s', (variables, problem) => expect(problemOf(variables)).toBe(problem))
 

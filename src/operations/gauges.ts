@@ -1,4 +1,5 @@
 import { Gauge, Registry } from 'prom-client'
+import type { Db } from '../db/connect.ts'
 import type { Platform } from '../platform.ts'
 import {
   type Backlog,
@@ -9,6 +10,7 @@ import {
   queuedCalls,
   waitingCallbacks,
 } from './counts.ts'
+import { inTime, shared } from './look.ts'
 
 /** The gauges of what the tables hold, the same whichever process is asked; the function that it gives prints them as
  * they are now. A database that does not answer leaves them as they were and shows in `trunks_database_up`. */
@@ -25,32 +27,44 @@ export function gaugesFor({ db, log }: Platform): () => Promise<string> {
   const queue = backlogGauges(gauge, 'queued_calls', 'calls of the API that wait to be placed')
   const callbacks = backlogGauges(gauge, 'waiting_callbacks', 'status callbacks that wait to be delivered')
 
-  return async () => {
+  return shared(async () => {
     try {
-      set(calls, 'status', await liveCalls(db), ['queued', 'initiated', 'ringing', 'in-progress'])
-      set(states, 'state', await gateways(db), [
-        'starting',
-        'registering',
-        'registered',
-        'failed',
-        'unregistering',
-        'unknown',
-        'no_switch',
-      ])
-      contacts.set(await clientContacts(db))
+      const found = await inTime(readTables(db))
+      set(calls, 'status', found.calls, ['queued', 'initiated', 'ringing', 'in-progress'])
+      set(states, 'state', found.gateways, gatewayStates)
+      contacts.set(found.contacts)
       switches.reset()
-      for (const { id, region, name, watched } of await knownSwitches(db))
+      for (const { id, region, name, watched } of found.switches)
         switches.set({ region, switch: name ?? id }, watched ? 1 : 0)
-      queue(await queuedCalls(db))
-      callbacks(await waitingCallbacks(db))
+      queue(found.queue)
+      callbacks(found.callbacks)
       database.set(1)
     } catch (err) {
       log.error({ err }, 'The tables could not be counted')
       database.set(0)
     }
     return registry.metrics()
-  }
+  })
 }
+
+const gatewayStates = [
+  'starting',
+  'registering',
+  'registered',
+  'failed',
+  'unregistering',
+  'unknown',
+  'no_switch',
+]
+
+const readTables = async (db: Db) => ({
+  calls: await liveCalls(db),
+  gateways: await gateways(db),
+  contacts: await clientContacts(db),
+  switches: await knownSwitches(db),
+  queue: await queuedCalls(db),
+  callbacks: await waitingCallbacks(db),
+})
 
 function backlogGauges(make: (name: string, help: string) => Gauge, name: string, what: string) {
   const waiting = make(name, `Number of ${what}.`)

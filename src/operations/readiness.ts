@@ -4,6 +4,7 @@ import { speechProblem } from '../audio/render.ts'
 import type { Platform } from '../platform.ts'
 import { switchesOf } from '../switches/hold.ts'
 import { type Backlog, type KnownSwitch, knownSwitches, queuedCalls, waitingCallbacks } from './counts.ts'
+import { inTime, shared } from './look.ts'
 
 /** What `/ready` tells. `degraded`: every API answers, but something that calls need is missing. */
 export type Readiness = {
@@ -27,11 +28,22 @@ export type Readiness = {
 const loopDelay = monitorEventLoopDelay({ resolution: 20 })
 loopDelay.enable()
 
-const patienceMs = 3000
+/** Looks at everything that this process needs, each within three seconds. It names no address, and looks once for all
+ * who ask together: anybody may ask. */
+export function readinessOf(platform: Platform): () => Promise<Readiness> {
+  const tables = shared(() => inTime(readTables(platform)))
+  return async () => {
+    const [speech, found] = await Promise.all([speechNow(platform), tables().catch(() => null)])
+    return report(platform, speech, found)
+  }
+}
 
-/** Looks at everything that this process needs, each within three seconds. It names no address: anybody may ask. */
-export async function readiness(platform: Platform): Promise<Readiness> {
-  const [speech, tables] = await Promise.all([speechProblem(platform.env), inTime(readTables(platform))])
+const speechNow = ({ env }: Platform): Promise<string | null> =>
+  inTime(speechProblem(env)).catch(() => 'The speech program does not answer.')
+
+type Tables = Awaited<ReturnType<typeof readTables>>
+
+function report(platform: Platform, speech: string | null, tables: Tables | null): Readiness {
   const switches = tables === null ? [] : ours(platform, tables.switches)
   const problems = [
     ...(tables === null ? ['The database does not answer.'] : []),
@@ -66,11 +78,6 @@ async function readTables({ db }: Platform) {
     await waitingCallbacks(db),
   ]
   return { latencyMs, switches, calls, callbacks }
-}
-
-async function inTime<Value>(reading: Promise<Value>): Promise<Value | null> {
-  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), patienceMs).unref())
-  return Promise.race([reading.catch(() => null), late])
 }
 
 const ours = ({ env }: Platform, known: readonly KnownSwitch[]): KnownSwitch[] =>

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
@@ -117,6 +120,38 @@ test('/ready is not ready while the database does not answer', async () => {
   const scraped = await (await get('/metrics', 'switchApp', gone)).text()
   expect(scraped).toContain('trunks_database_up 0\n')
 })
+
+test('a database that never answers holds up neither /ready nor /metrics, and is asked once for all who ask', async () => {
+  let asked = 0
+  const db = new Proxy(platform.db, {
+    get: (target, name) => {
+      if (name !== 'execute') return Reflect.get(target, name)
+      asked += 1
+      return () => new Promise(() => {})
+    },
+  })
+  const { publicApp, switchApp } = createApp({ ...platform, db })
+  const answers = await Promise.all([
+    ...Array.from({ length: 20 }, () => publicApp.request('/ready')),
+    ...Array.from({ length: 20 }, () => switchApp.request('/metrics')),
+  ])
+  expect(answers.map(({ status }) => status)).toEqual([...Array(20).fill(503), ...Array(20).fill(200)])
+  expect(await answers.at(-1)?.text()).toContain('trunks_database_up 0\n')
+  expect(asked).toBe(2)
+  await publicApp.request('/ready')
+  expect(asked, 'and again later').toBe(3)
+}, 15_000)
+
+test('a speech program that hangs holds up /ready for three seconds', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'freeswitch-trunks-speech-'))
+  const TTS_COMMAND = join(folder, 'hang')
+  writeFileSync(TTS_COMMAND, '#!/bin/sh\nexec sleep 10\n', { mode: 0o755 })
+  const started = performance.now()
+  const { checks } = await ready({ ...platform, env: { ...platform.env, TTS_COMMAND } })
+  expect(checks.speech).toEqual({ ok: false, problem: 'The speech program does not answer.' })
+  expect(performance.now() - started).toBeLessThan(8000)
+  rmSync(folder, { recursive: true })
+}, 15_000)
 
 test('/metrics counts fetches by section and result, gateways, switches and what waits', async () => {
   await watched()
