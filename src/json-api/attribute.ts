@@ -78,6 +78,9 @@ const unknownAttribute = (name: string) =>
   issue(['attributes', name], 'unknown', 'is not an attribute', `There is no attribute ${quote(name)} here.`)
 
 function readAttribute(schema: v.GenericSchema, name: string, input: unknown) {
+  const { mostItems } = v.getMetadata(schema)
+  if (Array.isArray(input) && typeof mostItems === 'number' && input.length > mostItems)
+    return { type: 'wrong', issues: [tooLong(name, mostItems)] } as const
   const bad = unstorable(input)
   if (bad !== null)
     return {
@@ -87,6 +90,12 @@ function readAttribute(schema: v.GenericSchema, name: string, input: unknown) {
   const read = v.safeParse(schema, input, { abortPipeEarly: true })
   if (read.success) return { type: 'read', value: read.output } as const
   return { type: 'wrong', issues: read.issues.map((found) => toIssue(name, found)) } as const
+}
+
+// Told before the items are looked at: a list of half a million would otherwise be checked, and refused, item by item.
+function tooLong(name: string, most: number): Issue {
+  const title = `size cannot be greater than ${most}`
+  return issue([], 'too_long', title, `${name} ${title}.`)
 }
 
 function toIssue(name: string, found: v.BaseIssue<unknown>): Issue {

@@ -14,7 +14,7 @@ export type RequestData = {
 }
 
 /** Where no document needs more, and no parser comes to harm. */
-export const bodyLimitBytes = 1024 * 1024
+export const bodyLimitBytes = 256 * 1024
 const deepest = 32
 
 /** Reads the resource object out of a request, or tells all that makes it none. */

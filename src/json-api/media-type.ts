@@ -54,6 +54,20 @@ function typeParametersOf(range: string): string[] {
   return weight === -1 ? names : names.slice(0, weight)
 }
 
-// At separators outside quotes: `profile="a,b;c"` is one parameter.
-const split = (text: string, separator: ',' | ';'): string[] =>
-  text.match(separator === ',' ? /(?:"(?:\\.|[^"\\])*"|[^,"]|")+/g : /(?:"(?:\\.|[^"\\])*"|[^;"]|")+/g) ?? []
+// At separators outside quotes: `profile="a,b;c"` is one parameter. Each character is looked at once: a header may be
+// long, and made to be slow.
+function split(text: string, separator: ',' | ';'): string[] {
+  const parts: string[] = []
+  let from = 0
+  let quoted = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (quoted && character === '\\') at += 1
+    else if (character === '"') quoted = !quoted
+    else if (!quoted && character === separator) {
+      parts.push(text.slice(from, at))
+      from = at + 1
+    }
+  }
+  return [...parts, text.slice(from)].filter((part) => part !== '')
+}

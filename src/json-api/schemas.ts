@@ -27,6 +27,7 @@ export const set = <Item>(item: v.GenericSchema<string, Item>, most: number) =>
   v.pipe(
     v.nullable(v.pipe(v.array(item), v.maxLength(most))),
     v.transform((items) => [...new Set(items ?? [])]),
+    v.metadata({ mostItems: most }),
   )
 
 /** A text that a rule of the product reads: what it gives, or the rule's sentence. */

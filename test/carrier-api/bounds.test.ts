@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { negotiate } from '../../src/json-api/media-type.ts'
 import type { Platform } from '../../src/platform.ts'
 import { type Client, createClient, createTestApi, doc, problems } from '../support/api.ts'
 import { createTestPlatform } from '../support/platform.ts'
@@ -78,3 +80,45 @@ test('of more errors than any list has items, the first thousand are told', asyn
   const asked = await client.get(`/accounts?${names.join('&')}`)
   expect([asked.status, asked.errors.length]).toEqual([400, 1000])
 })
+
+const trunk = { name: 'T', authentication_mode: 'ip_address', region: 'hydrogen' }
+
+test.each([
+  ['inbound_source_ips', 'x', 501, 500],
+  ['inbound_source_ips', 'x', 60_000, 500],
+  ['outbound_route_prefixes', 1, 1001, 1000],
+  ['outbound_route_prefixes', 1, 120_000, 1000],
+])('%s of %j, %i times, are too many, whatever they are', async (name, item, count, most) => {
+  const reply = await client.post(
+    '/sip_trunks',
+    doc('sip_trunk', { ...trunk, [name]: Array(count).fill(item) }),
+  )
+  const { title, detail, source } = reply.errors.find(({ code }) => code === 'too_long') ?? {}
+  expect([reply.status, title, detail, source]).toEqual([
+    422,
+    `size cannot be greater than ${most}`,
+    `${name} size cannot be greater than ${most}.`,
+    { pointer: `/data/attributes/${name}` },
+  ])
+  expect(reply.errors.length).toBeLessThanOrEqual(2)
+})
+
+test('every item that is wrong is told of a list that is not too long', async () => {
+  const reply = await client.post(
+    '/sip_trunks',
+    doc('sip_trunk', { ...trunk, inbound_source_ips: Array(500).fill('x') }),
+  )
+  expect([reply.status, reply.errors.length]).toEqual([422, 500])
+})
+
+// Each asked before anybody is known.
+test.each(['"\\\\', '\\\\"', '"', ',"', ';"', ',;'])(
+  'a header of %j, thousands of times, is read at once',
+  async (unit) => {
+    const value = `application/vnd.api+json;x=${unit.repeat(7000)}`.slice(0, 14_000)
+    const app = new Hono().use(negotiate).get('/', (c) => c.text('read'))
+    const started = process.cpuUsage()
+    for (const header of ['Accept', 'Content-Type']) await app.request('/', { headers: { [header]: value } })
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(100)
+  },
+)
