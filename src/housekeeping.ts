@@ -1,11 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Db, rows } from './db/connect.ts'
 import type { Platform } from './platform.ts'
+import { giveUpOldCallbacks } from './webhooks/callback-queries.ts'
 
 const hourMilliseconds = 3_600_000
 
 /** Throws away what nobody needs any more, once an hour, in every process; the function that it gives stops it. Calls,
- * CDRs and the audit trail are the carriers' and stay; so do error logs for 90 days and requests for TwiML for 30. */
+ * CDRs and the audit trail are the carriers' and stay; so do error logs for 90 days and requests for TwiML for 30. A status callback that was not delivered within a day is given up. */
 export function startHousekeeping(platform: Platform): () => Promise<void> {
   const timer = setInterval(
     () => tidy(platform).catch((error) => platform.log.error({ err: error }, 'Housekeeping failed')),
@@ -17,6 +18,7 @@ export function startHousekeeping(platform: Platform): () => Promise<void> {
 /** Throws away all that is too old now, a thousand rows a statement at the most: nothing else waits for it for long. */
 export async function tidy({ db, database }: Pick<Platform, 'db' | 'database'>): Promise<void> {
   for (const deletion of deletions) while ((await deleted(db, deletion)) > 0);
+  while ((await giveUpOldCallbacks(db)) > 0);
   // PostgreSQL does this by itself; the embedded one has no process that would.
   if (database.embedded) await db.execute(sql`ANALYZE`)
 }
@@ -49,6 +51,7 @@ const deletions = [
   byTime(sql`idempotency_keys`, sql`account_id, key`, sql`created_at`, sql`interval '2 days'`),
   // A prompt that a call still needs is young: the step that names it sees to it.
   byTime(sql`audio_prompts`, sql`id`, sql`created_at`, sql`interval '30 days'`),
+  byTime(sql`callback_lanes`, sql`account_id, lane`, sql`rests_until`, sql`interval '2 days'`),
   ofCarriers(sql`webhook_requests`, sql`interval '30 days'`),
   ofCarriers(sql`error_logs`, sql`interval '90 days'`),
 ]

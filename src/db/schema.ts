@@ -13,6 +13,7 @@ import {
   type PgColumn,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
   unique,
@@ -404,11 +405,38 @@ export const statusCallbacks = pgTable(
     params: jsonb().$type<Record<string, string>>().notNull(),
     attempts: integer().notNull().default(0),
     dueAt: at().notNull().defaultNow(),
+    /** Which of the account's 1024 lanes its host has. A hash, so that nobody can have more of them; two hosts share one
+     * by bad luck only. */
+    lane: smallint()
+      .notNull()
+      .generatedAlwaysAs(
+        sql`(hashtext(lower(coalesce(substring(url from '^[a-zA-Z]+://(?:[^/?#]*@)?([^/?#]*)'), ''))) & 1023)::smallint`,
+      ),
     ...timestamps,
   },
   (t) => [
-    index('status_callbacks_due_idx').on(t.dueAt),
+    index('status_callbacks_lane_idx').on(t.accountId, t.lane, t.dueAt),
     index('status_callbacks_order_idx').on(t.orderKey, t.seq),
+    index('status_callbacks_created_idx').on(t.createdAt),
+  ],
+)
+
+/** Lanes of status callbacks whose host did not answer lately. */
+export const callbackLanes = pgTable(
+  'callback_lanes',
+  {
+    accountId: uuid()
+      .notNull()
+      .references(() => accounts.id, { onDelete: 'cascade' }),
+    lane: smallint().notNull(),
+    /** Rounds of requests in a row that were not answered. */
+    failures: integer().notNull(),
+    /** Nothing goes out until then. */
+    restsUntil: at().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.lane] }),
+    index('callback_lanes_rests_until_idx').on(t.restsUntil),
   ],
 )
 

@@ -45,12 +45,13 @@ export const queuedCalls = (db: Db): Promise<Backlog> =>
       FROM phone_calls WHERE status = 'queued'`,
   )
 
-/** Status callbacks that wait to be delivered. */
+/** Status callbacks that wait to be delivered; the oldest of those whose host answers, since for others nothing here is
+ * late. */
 export const waitingCallbacks = (db: Db): Promise<Backlog> =>
   backlog(
     db,
-    sql`SELECT count(*)::integer AS waiting, greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0)::float8 AS seconds
-      FROM status_callbacks`,
+    sql`SELECT count(*)::integer AS waiting, greatest(coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE s.lane IS NULL)), 0), 0)::float8 AS seconds
+      FROM status_callbacks c LEFT JOIN callback_lanes s ON s.account_id = c.account_id AND s.lane = c.lane`,
   )
 
 async function backlog(db: Db, query: ReturnType<typeof sql>): Promise<Backlog> {

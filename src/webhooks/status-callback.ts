@@ -1,6 +1,7 @@
 import type { Db } from '../db/connect.ts'
 import type { Platform } from '../platform.ts'
 import { decrypt } from '../secrets.ts'
+import { backoffSeconds, beforeAllLanes, type Lane, suspectLane, trustLane } from './callback-lanes.ts'
 import {
   type Callback,
   type CallbackProblem,
@@ -10,6 +11,7 @@ import {
   insertCallback,
   postponeCallback,
   removeCallback,
+  type Turn,
 } from './callback-queries.ts'
 import { openJar } from './cookies.ts'
 import { bounded, webhookErrors } from './exchange.ts'
@@ -30,7 +32,7 @@ export const enqueueCallback = (db: Db, callback: Callback): Promise<void> =>
 export async function deliverDueCallbacks(platform: Platform): Promise<void> {
   const delivery = newDelivery(platform)
   wake(delivery)
-  while (delivery.workers.size > 0) await Promise.all(delivery.workers)
+  await idle(delivery)
 }
 
 /** Delivers reports from now on, woken by `enqueueCallback` of any process and by the clock, until stopped: what is
@@ -45,62 +47,114 @@ export async function startCallbackDelivery(platform: Platform): Promise<() => P
     delivery.stopped = true
     for (const request of delivery.requests) request.abort()
     await unlisten()
-    await Promise.all(delivery.workers)
+    await idle(delivery)
   }
 }
 
 const channel = 'status_callbacks'
 const pollMilliseconds = 2000
-const mostWorkers = 16
-const mostWorkersOfAccount = 4
+const mostAtOnce = 16
+const mostOfAccount = 4
+// The other half is for accounts that have none under way, and for lanes that answer.
+const half = mostAtOnce / 2
 const totalMilliseconds = 15_000
 const giveUpAfterSeconds = 24 * 3600
 
 type Delivery = {
   platform: Platform
-  workers: Set<Promise<void>>
-  /** How many workers serve each account at the moment: one slow customer holds up no other. */
-  accounts: Map<string, number>
+  /** What is under way: one slow customer holds up no other. */
+  running: Set<DueCallback>
+  /** The lane that had a turn last; only where the next look begins. */
+  turn: Lane
+  looking: boolean
+  /** Whether something may have become due since the last look. */
+  woken: boolean
+  work: Set<Promise<void>>
   requests: Set<AbortController>
   stopped: boolean
 }
 
 function newDelivery(platform: Platform): Delivery {
-  return { platform, workers: new Set(), accounts: new Map(), requests: new Set(), stopped: false }
-}
-
-function wake(delivery: Delivery): void {
-  if (delivery.workers.size >= mostWorkers || delivery.stopped) return
-  const worker = work(delivery)
-    .catch((error) => delivery.platform.log.error({ err: error }, 'Status callbacks could not be looked at'))
-    .finally(() => delivery.workers.delete(worker))
-  delivery.workers.add(worker)
-}
-
-// A worker that found something wakes the next, so that an empty table costs one query a time.
-async function work(delivery: Delivery): Promise<void> {
-  while (!delivery.stopped) {
-    const busy = [...delivery.accounts].filter(([, workers]) => workers >= mostWorkersOfAccount)
-    const callback = await claimCallback(
-      delivery.platform.db,
-      busy.map(([id]) => id),
-    )
-    if (callback === null) return
-    count(delivery, callback.accountId, 1)
-    wake(delivery)
-    await deliver(delivery, callback).finally(() => count(delivery, callback.accountId, -1))
+  return {
+    platform,
+    running: new Set(),
+    turn: beforeAllLanes,
+    looking: false,
+    woken: false,
+    work: new Set(),
+    requests: new Set(),
+    stopped: false,
   }
 }
 
-function count({ accounts }: Delivery, accountId: string, change: number): void {
-  const workers = (accounts.get(accountId) ?? 0) + change
-  if (workers === 0) accounts.delete(accountId)
-  else accounts.set(accountId, workers)
+async function idle({ work }: Delivery): Promise<void> {
+  while (work.size > 0) await Promise.all(work)
+}
+
+function start(delivery: Delivery, work: Promise<void>): void {
+  const started = work
+    .catch((error) => delivery.platform.log.error({ err: error }, 'Status callbacks could not be looked at'))
+    .finally(() => delivery.work.delete(started))
+  delivery.work.add(started)
+}
+
+// One look at a time: what is under way is known to the next, and a burst of notifications costs two.
+function wake(delivery: Delivery): void {
+  delivery.woken = true
+  if (!delivery.looking && !delivery.stopped) start(delivery, look(delivery))
+}
+
+async function look(delivery: Delivery): Promise<void> {
+  delivery.looking = true
+  try {
+    while (delivery.woken && !delivery.stopped) {
+      delivery.woken = false
+      await takeAll(delivery)
+    }
+  } finally {
+    delivery.looking = false
+  }
+}
+
+async function takeAll(delivery: Delivery): Promise<void> {
+  while (delivery.running.size < mostAtOnce && !delivery.stopped) {
+    const callback = await take(delivery)
+    if (callback === null) return
+    start(delivery, run(delivery, callback))
+  }
+}
+
+// Two looks go all the way round: on from the last turn, then from the first lane.
+async function take(delivery: Delivery): Promise<DueCallback | null> {
+  const { platform, turn, running } = delivery
+  const from = (after: Lane) => claimCallback(platform.db, { after, ...limitsOf(running) })
+  const taken = (await from(turn)) ?? (turn === beforeAllLanes ? null : await from(beforeAllLanes))
+  delivery.turn = taken ?? beforeAllLanes
+  return taken
+}
+
+function limitsOf(running: ReadonlySet<DueCallback>): Omit<Turn, 'after'> {
+  const most = running.size < half ? mostOfAccount : 1
+  const accounts = new Map<string, number>()
+  for (const { accountId } of running) accounts.set(accountId, (accounts.get(accountId) ?? 0) + 1)
+  return {
+    busyAccounts: [...accounts].filter(([, count]) => count >= most).map(([id]) => id),
+    onlySound: [...running].filter(({ failures }) => failures > 0).length >= half,
+  }
+}
+
+async function run(delivery: Delivery, callback: DueCallback): Promise<void> {
+  delivery.running.add(callback)
+  await deliver(delivery, callback).finally(() => {
+    delivery.running.delete(callback)
+    wake(delivery)
+  })
 }
 
 async function deliver(delivery: Delivery, callback: DueCallback): Promise<void> {
   const { db, metrics } = delivery.platform
   const { attempts } = callback
+  if (delivery.stopped) return postponeCallback(db, callback.id, 0, attempts - 1)
   const started = performance.now()
   const problem = await bounded(
     totalMilliseconds,
@@ -111,21 +165,17 @@ async function deliver(delivery: Delivery, callback: DueCallback): Promise<void>
   const late = callback.ageSeconds > giveUpAfterSeconds
   const result = problem === null ? 'delivered' : late ? 'given_up' : 'failed'
   metrics.deliveredCallback(result, performance.now() - started)
-  if (problem === null) return removeCallback(db, callback)
-  if (late) return giveUpCallback(db, callback, problem)
-  return postponeCallback(db, callback.id, backoffSeconds(attempts), attempts)
-}
-
-/** How long a report waits after so many failed attempts: 5 s, doubled each time up to an hour, a quarter more or less
- * by chance. */
-export function backoffSeconds(attempts: number, chance: number = Math.random()): number {
-  return Math.min(5 * 2 ** (attempts - 1), 3600) * (0.75 + chance / 2)
+  if (problem === null) await removeCallback(db, callback)
+  else if (late) await giveUpCallback(db, callback, problem)
+  else await postponeCallback(db, callback.id, backoffSeconds(attempts), attempts)
+  if (problem?.silent) await suspectLane(db, callback)
+  else if (callback.failures > 0) await trustLane(db, callback)
 }
 
 // One that cannot even be sent is tried again and given up like any other: it must not hold up those behind it for ever.
 function unsent({ platform }: Delivery, { id }: DueCallback, err: unknown): CallbackProblem {
   platform.log.error({ err, statusCallback: id }, 'A status callback could not be sent')
-  return { message: 'It could not be sent.', code: webhookErrors.retrieval, status: null }
+  return { message: 'It could not be sent.', code: webhookErrors.retrieval, status: null, silent: false }
 }
 
 async function send(
@@ -147,8 +197,11 @@ async function send(
     { url, method, params, headers, jar: openJar(null) },
     limits,
   )
-  if (!answer.ok) return { message: `The webhook ${answer.problem}.`, code: answer.code, status: null }
+  if (!answer.ok) {
+    const silent = answer.connection || signal.aborted
+    return { message: `The webhook ${answer.problem}.`, code: answer.code, status: null, silent }
+  }
   const { status } = answer
   if (status >= 200 && status < 300) return null
-  return { message: `The webhook answered ${status}.`, code: webhookErrors.retrieval, status }
+  return { message: `The webhook answered ${status}.`, code: webhookErrors.retrieval, status, silent: false }
 }
