@@ -1,8 +1,9 @@
 import { channelStep, type Explanation } from '../calls/explanation.ts'
 import type { Platform } from '../platform.ts'
-import { type Keys, nameFor } from '../secrets.ts'
+import type { Keys } from '../secrets.ts'
+import { contactSecret } from '../trunks/contact-secret.ts'
 import { findInbound } from './queries.ts'
-import { type Arrival, type InboundRoute, type NumberCandidate, routeInbound } from './route.ts'
+import { type Arrival, type Found, type InboundRoute, type NumberCandidate, routeInbound } from './route.ts'
 
 /** What would become of an inbound call, and where it would go. */
 export type InboundExplanation = Explanation & {
@@ -20,8 +21,9 @@ export async function explainInbound(
   caller: Caller,
   numbers: { to: string; from: string },
 ): Promise<InboundExplanation> {
-  const arrival = toArrival(keys, caller, numbers)
-  const found = await findInbound(db, arrival)
+  const asked = toArrival(caller, numbers)
+  const found = await findInbound(db, asked)
+  const arrival = withSecret(keys, asked, found)
   const own = found.filter(({ candidate }) => candidate.carrierId === carrierId)
   const live = routeInbound(arrival, found, keys)
   const route = isTold(live, carrierId) ? live : routeInbound(arrival, own, keys)
@@ -43,18 +45,21 @@ export async function explainInbound(
 const isTold = (route: InboundRoute, carrierId: string) =>
   route.kind === 'refusal' && route.refusal.told.some((trunk) => trunk.carrierId === carrierId)
 
-// A call that came by the trunk's gateway brings its secret back; one that logged in as a client is what it says.
-function toArrival(keys: Keys, caller: Caller, { to, from }: { to: string; from: string }): Arrival {
-  const gateway =
-    'gatewayId' in caller
-      ? { id: caller.gatewayId, parameters: `tok=${nameFor(keys, 'contact', caller.gatewayId)}` }
-      : null
+// One that logged in as a client is what it says.
+function toArrival(caller: Caller, { to, from }: { to: string; from: string }): Arrival {
   return {
-    gateway,
+    gateway: 'gatewayId' in caller ? { id: caller.gatewayId, parameters: '' } : null,
     username: 'username' in caller ? caller.username : null,
     sourceIp: 'sourceIp' in caller ? caller.sourceIp : null,
     destination: to,
     toUser: null,
     callerId: from,
   }
+}
+
+// A call that came by the trunk's gateway brings its secret back.
+function withSecret(keys: Keys, arrival: Arrival, found: Found): Arrival {
+  const trunk = found.find(({ candidate }) => candidate.foundBy === 'gateway_id')?.candidate
+  if (arrival.gateway === null || trunk === undefined) return arrival
+  return { ...arrival, gateway: { ...arrival.gateway, parameters: `tok=${contactSecret(keys, trunk)}` } }
 }

@@ -36,20 +36,20 @@ const waysOf = ({ gateway, username, sourceIp }: Arrival): SQL[] => [
 ]
 
 const byGateway = (id: string, ip: string | null): SQL => sql`
-      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'gateway_id' AS found_by, NULL::integer AS network_length,
+      SELECT t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq, 'gateway_id' AS found_by, NULL::integer AS network_length,
         EXISTS (SELECT 1 FROM sip_trunk_source_ips s WHERE s.trunk_id = t.id AND s.network >>= ${ip}::inet)
         OR EXISTS (SELECT 1 FROM gateway_states g WHERE g.trunk_id = t.id AND g.network_ip = ${ip}::inet) AS at_its_address
       FROM sip_trunks t
       WHERE t.id = ${id}::uuid AND t.authentication_mode = 'outbound_registration'`
 
 const byUsername = (username: string): SQL => sql`
-      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'client_identifier' AS found_by, NULL::integer AS network_length,
+      SELECT t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq, 'client_identifier' AS found_by, NULL::integer AS network_length,
         false AS at_its_address
       FROM sip_trunks t
       WHERE t.username = ${username}::text AND t.authentication_mode = 'client_credentials'`
 
 const bySource = (ip: string | null): SQL => sql`
-      SELECT t.id, t.carrier_id, t.name, t.inbound_country, t.seq, 'source_ip' AS found_by, s.length AS network_length,
+      SELECT t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq, 'source_ip' AS found_by, s.length AS network_length,
         false AS at_its_address
       FROM (
         SELECT trunk_id, max(masklen(network)) AS length FROM sip_trunk_source_ips WHERE network >>= ${ip}::inet GROUP BY trunk_id
@@ -60,6 +60,9 @@ type CandidateRow = {
   id: string
   carrier_id: string
   name: string
+  username: string | null
+  outbound_host: string | null
+  outbound_proxy: string | null
   inbound_country: string | null
   found_by: Candidate['foundBy']
   network_length: number | null
@@ -95,6 +98,9 @@ const toCandidate = (row: CandidateRow): Candidate => ({
   id: row.id,
   carrierId: row.carrier_id,
   name: row.name,
+  username: row.username,
+  outboundHost: row.outbound_host,
+  outboundProxy: row.outbound_proxy,
   inboundCountry: row.inbound_country,
   networkLength: row.network_length,
   atItsAddress: row.at_its_address,

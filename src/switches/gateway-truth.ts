@@ -84,7 +84,8 @@ function changeFor(finding: Finding): Change {
 }
 
 /** Writes down what a switch that has the right to a gateway says of it, and tells its carrier when it has come to stand
- * otherwise, in one statement. `networkIp`: the address that its registrar answered from, kept until it tells another.
+ * otherwise, in one statement. `networkIp`: the address that its registrar answered from, kept until it tells another; a gateway that stops tells
+ * only of the past.
  * True when the gateway fails for a reason that nobody has heard. */
 export async function recordFinding(
   db: Db,
@@ -94,6 +95,7 @@ export async function recordFinding(
   networkIp: string | null = null,
 ): Promise<boolean> {
   const { state, sipCode = null, reason = null, more, when } = changeFor(finding)
+  const answeredFrom = finding.kind === 'unregistering' ? null : networkIp
   const details =
     state === 'failed' ? { region: self.region, sip_code: sipCode, reason } : { region: self.region }
   const changed = await rows<{ reason: string | null }>(
@@ -105,7 +107,7 @@ export async function recordFinding(
     ),
     changed AS (
       UPDATE gateway_states g SET state = ${state}::text, sip_code = ${sipCode}::integer, reason = ${reason}::text, ${more},
-        network_ip = coalesce(${networkIp}::inet, g.network_ip), updated_at = now(),
+        network_ip = coalesce(${answeredFrom}::inet, g.network_ip), updated_at = now(),
         since = CASE WHEN old.differs THEN now() ELSE g.since END
       FROM old WHERE g.trunk_id = old.trunk_id AND (${when})
       RETURNING g.trunk_id, g.reason
@@ -127,20 +129,31 @@ const eventTypes: Partial<Record<RegistrationState, string>> = {
   failed: 'sip_trunk.registration_failed',
 }
 
-/** Writes down which version of its trunk a gateway runs, as it says itself; gives the version that is saved now, or null
- * when the switch has no right to it any more. */
+/** Writes down which version of its trunk a gateway runs, as it says itself. Gives the version that is saved now, or null
+ * when the switch has no right to it any more, and whether it ran another one before (`changed`). */
 export async function recordVersion(
   db: Db,
   self: SwitchOfRegion,
   trunkId: string,
   version: number,
-): Promise<number | null> {
-  const [recorded] = await rows<{ version: number }>(
+): Promise<{ saved: number | null; changed: boolean }> {
+  const [recorded] = await rows<{ version: number; changed: boolean }>(
     db,
-    sql`UPDATE gateway_states g SET running_version = ${version}::integer, updated_at = now() FROM sip_trunks t
-      WHERE g.trunk_id = ${trunkId}::uuid AND g.switch_id = ${self.id} AND t.id = g.trunk_id RETURNING t.version`,
+    sql`WITH old AS (
+        SELECT trunk_id, running_version <> ${version}::integer AS changed FROM gateway_states
+        WHERE trunk_id = ${trunkId}::uuid AND switch_id = ${self.id} FOR UPDATE
+      )
+      UPDATE gateway_states g SET running_version = ${version}::integer, updated_at = now()
+      FROM old JOIN sip_trunks t ON t.id = old.trunk_id
+      WHERE g.trunk_id = old.trunk_id RETURNING t.version, old.changed IS TRUE AS changed`,
   )
-  return recorded?.version ?? null
+  return { saved: recorded?.version ?? null, changed: recorded?.changed ?? false }
+}
+
+/** Forgets the address that a gateway's registrar answered from: it may be that of a provider whom the trunk has left. */
+export async function forgetRegistrar(db: Db, self: SwitchOfRegion, trunkId: string): Promise<void> {
+  await db.execute(sql`UPDATE gateway_states SET network_ip = NULL
+    WHERE trunk_id = ${trunkId}::uuid AND switch_id = ${self.id} AND network_ip IS NOT NULL`)
 }
 
 /** Writes down when a gateway that failed tries again. */

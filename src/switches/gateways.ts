@@ -1,6 +1,13 @@
 import type { Db } from '../db/connect.ts'
 import type { Commands } from '../event-socket/commands.ts'
-import { notTaken, readState, recordFinding, recordNextTry, recordVersion } from './gateway-truth.ts'
+import {
+  forgetRegistrar,
+  notTaken,
+  readState,
+  recordFinding,
+  recordNextTry,
+  recordVersion,
+} from './gateway-truth.ts'
 import type { SwitchOfRegion } from './hold.ts'
 import { claimGateway, releaseGateway, type TakeOver, wishedVersion } from './placement.ts'
 
@@ -33,7 +40,8 @@ export async function settleGateway(gateways: Gateways, trunkId: string): Promis
   const running = await commands.gatewayVersion(trunkId)
   if (running.kind !== 'done') return running.problem
   if (wished !== null && running.value === wished) {
-    await recordVersion(db, self, trunkId, wished)
+    const { changed } = await recordVersion(db, self, trunkId, wished)
+    if (changed) await hearRegistrarAnew(gateways, trunkId)
     await lookAtGateway(gateways, trunkId)
     return null
   }
@@ -70,6 +78,12 @@ async function wish({ db, self, takeOver }: Gateways, trunkId: string): Promise<
   if (wished !== null) return wished
   await claimGateway(db, self, trunkId, takeOver())
   return wishedVersion(db, self, trunkId)
+}
+
+// The switch has started another version by itself, whose registrar may have answered before that was known here.
+async function hearRegistrarAnew({ db, self, commands }: Gateways, trunkId: string): Promise<void> {
+  await forgetRegistrar(db, self, trunkId)
+  await commands.registerGateway(trunkId)
 }
 
 // The deletion has to be waited for: started any earlier, the old gateway's un-REGISTER takes the new one's contact
@@ -109,6 +123,7 @@ async function isGone(commands: Commands, trunkId: string): Promise<boolean> {
 
 // The switch fetches the gateway from any server; what it then runs may be newer than what was wished a moment ago.
 async function start({ db, self, commands }: Gateways, trunkId: string): Promise<string | null> {
+  await forgetRegistrar(db, self, trunkId)
   const started = await commands.startGateway(trunkId)
   const running = started.kind === 'done' ? await commands.gatewayVersion(trunkId) : started
   if (running.kind !== 'done' || running.value === null) {
@@ -116,6 +131,6 @@ async function start({ db, self, commands }: Gateways, trunkId: string): Promise
     await recordFinding(db, self, trunkId, notTaken(problem))
     return problem
   }
-  const saved = await recordVersion(db, self, trunkId, running.value)
+  const { saved } = await recordVersion(db, self, trunkId, running.value)
   return running.value === saved ? null : 'its trunk was changed meanwhile'
 }

@@ -88,7 +88,7 @@ async function claim(
       WHERE ${wishedAt(self)}
         AND NOT EXISTS (SELECT 1 FROM gateway_states g WHERE g.trunk_id = t.id AND EXISTS (${held}))
       ON CONFLICT (trunk_id) DO UPDATE SET switch_id = excluded.switch_id, state = excluded.state, sip_code = NULL,
-        reason = NULL, running_version = NULL, expires_at = NULL, next_try_at = NULL, since = now(), updated_at = now()
+        reason = NULL, running_version = NULL, network_ip = NULL, expires_at = NULL, next_try_at = NULL, since = now(), updated_at = now()
       WHERE NOT EXISTS (${held})
     )
     SELECT (array_agg(t.id ORDER BY t.id DESC))[1]::text AS last_id, count(*)::integer AS count FROM t`,

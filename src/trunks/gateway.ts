@@ -1,4 +1,5 @@
-import { type Keys, nameFor } from '../secrets.ts'
+import type { Keys } from '../secrets.ts'
+import { contactSecret } from './contact-secret.ts'
 
 /** What a gateway is made of; every field was checked when the trunk was saved (sip-uri.ts). */
 export type RegisteringTrunk = {
@@ -34,7 +35,7 @@ export function toGateway(trunk: RegisteringTrunk, password: string, keys: Keys)
       // The number that was called is then the request's user, or To where the registrar sends our Contact back (4.3).
       ['extension', 'auto'],
       // Who calls us must send this secret back, or `;gw=` would be anybody's claim (freeswitch.md 4.3).
-      ['contact-params', `tok=${nameFor(keys, 'contact', trunk.id)}`],
+      ['contact-params', `tok=${contactSecret(keys, trunk)}`],
     ],
     variables: [
       { name: 'trunk_version', value: String(trunk.version), direction: 'both' },

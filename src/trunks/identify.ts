@@ -1,4 +1,5 @@
-import { equalSecrets, type Keys, nameFor } from '../secrets.ts'
+import { equalSecrets, type Keys } from '../secrets.ts'
+import { type Contact, contactSecret } from './contact-secret.ts'
 
 /** What a call says of where it comes from, as FreeSWITCH reports it. Only `username` is proven (by digest). */
 export type Origin = {
@@ -11,9 +12,8 @@ export type Origin = {
 export type FoundBy = 'gateway_id' | 'client_identifier' | 'source_ip'
 
 /** A trunk that the origin may be. */
-export type Candidate = {
+export type Candidate = Contact & {
   foundBy: FoundBy
-  id: string
   carrierId: string
   name: string
   inboundCountry: string | null
@@ -92,7 +92,7 @@ export function step(
 
 function gatewayProof(origin: Origin, candidate: Candidate, keys: Keys): string | null {
   const secret = /(?:^|;)tok=([^;]*)/.exec(origin.gateway?.parameters ?? '')?.[1]
-  if (secret !== undefined && equalSecrets(secret, nameFor(keys, 'contact', candidate.id)))
+  if (secret !== undefined && equalSecrets(secret, contactSecret(keys, candidate)))
     return 'The call came through this gateway and brought back its secret.'
   if (candidate.atItsAddress) return 'The call names this gateway and comes from its address.'
   return null

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { errorLogs, phoneCalls, unidentifiedSources } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
-import { nameFor } from '../../src/secrets.ts'
-import type { Trunk } from '../../src/trunks/trunk.ts'
+import { changeTrunk } from '../../src/trunks/change.ts'
+import { contactSecret } from '../../src/trunks/contact-secret.ts'
+import type { Trunk, TrunkSettings } from '../../src/trunks/trunk.ts'
 import { eventually } from '../support/eventually.ts'
 import { actionsOf, capturedCdr, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
@@ -66,7 +67,7 @@ const callOn = async (channelUuid: string) => {
   const [call] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.channelUuid, channelUuid))
   return call
 }
-const proof = () => `tok=${nameFor(platform.keys, 'contact', gateway.id)};transport=udp;gw=${gateway.id}`
+const proof = () => `tok=${contactSecret(platform.keys, gateway)};transport=udp;gw=${gateway.id}`
 const uuids = { count: 0 }
 const freshUuid = () => `00000000-0000-4000-8000-${String(++uuids.count).padStart(12, '0')}`
 
@@ -396,6 +397,42 @@ describe('refusals', () => {
         variable_sip_network_ip: '127.0.0.66',
       }),
     ).toBe('respond 407 Proxy Authentication Required')
+  })
+
+  test('a provider whom a trunk has left calls in its name no more; only who and where it is changes its secret', async () => {
+    let trunk = await createTrunk(platform, tenant, {
+      ...{ authenticationMode: 'outbound_registration', username: 'u', password: 'p' },
+      outboundHost: 'provider-a.example',
+    })
+    const change = async (patch: Partial<TrunkSettings>) => {
+      const changed = await changeTrunk(platform.db, platform.keys, { type: 'existing', trunk }, patch)
+      if (changed.type === 'refused') throw new Error(JSON.stringify(changed.issues))
+      trunk = changed.value
+    }
+    const secret = async () => {
+      const fields = { hostname: 'vm', section: 'configuration', key_value: 'sofia.conf', gateway: trunk.id }
+      return /value="(tok=[0-9a-f]{32})"/.exec(await ask(new URLSearchParams(fields).toString()))?.[1]
+    }
+    const answer = (parameters: string | undefined) =>
+      refused({
+        variable_sip_gateway: trunk.id,
+        variable_sip_req_params: `${parameters};gw=${trunk.id}`,
+        variable_sip_network_ip: '198.51.100.66',
+      })
+    const former = await secret()
+    expect(await answer(former)).toBe('hangup NORMAL_CLEARING')
+    await change({ password: 'other', authUser: 'digest', name: 'Renamed' })
+    expect(await secret()).toBe(former)
+    for (const patch of [
+      { outboundHost: 'provider-b.example' },
+      { outboundProxy: 'proxy.example' },
+      { username: 'v' },
+    ]) {
+      const before = await secret()
+      await change(patch)
+      expect(await answer(before)).toBe('respond 407 Proxy Authentication Required')
+      expect(await answer(await secret())).toBe('hangup NORMAL_CLEARING')
+    }
   })
 
   test('503 when max_channels calls are live, and free again after one ends', async () => {

@@ -5,7 +5,7 @@ import { createApp } from '../../src/app.ts'
 import { cdrs, errorLogs, phoneCalls } from '../../src/db/schema.ts'
 import { readForm } from '../../src/freeswitch/form.ts'
 import type { Platform } from '../../src/platform.ts'
-import { nameFor } from '../../src/secrets.ts'
+import { contactSecret } from '../../src/trunks/contact-secret.ts'
 import { actionsOf, capturedCdr, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk } from '../support/rows.ts'
@@ -259,7 +259,7 @@ describe('sofia.conf', () => {
     expect(document).toContain(`<gateway name="${trunk.id}">\n`)
     expect(document).toContain('<param name="password" value="my&#36;&#36;{password}&#34;&#60;&#38;"/>\n')
     expect(document).toContain(
-      `<param name="contact-params" value="tok=${nameFor(platform.keys, 'contact', trunk.id)}"/>\n`,
+      `<param name="contact-params" value="tok=${contactSecret(platform.keys, trunk)}"/>\n`,
     )
     expect(document).not.toContain('<settings>')
     const elsewhere = await createTrunk(platform, tenant, {

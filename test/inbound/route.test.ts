@@ -6,7 +6,7 @@ import { findInbound } from '../../src/inbound/queries.ts'
 import { type Arrival, routeInbound } from '../../src/inbound/route.ts'
 import { normalise, stored } from '../../src/numbers/e164.ts'
 import type { Platform } from '../../src/platform.ts'
-import { nameFor } from '../../src/secrets.ts'
+import { contactSecret } from '../../src/trunks/contact-secret.ts'
 import { createTestPlatform } from '../support/platform.ts'
 
 // A naive router that is obviously right: it walks lists and knows no index. All worlds stand in one database beside
@@ -103,8 +103,10 @@ function decideFor(world: World, arrival: Arrival, ofOneCarrier: readonly WorldT
 }
 
 const isProven = (trunk: WorldTrunk, arrival: Arrival) =>
-  (arrival.gateway?.parameters ?? '').includes(`tok=${nameFor(platform.keys, 'contact', trunk.id)};`) ||
-  bestLength(trunk, arrival) >= 0
+  (arrival.gateway?.parameters ?? '').includes(`tok=${secretOf(trunk)};`) || bestLength(trunk, arrival) >= 0
+
+const secretOf = (trunk: WorldTrunk) =>
+  contactSecret(platform.keys, { ...trunk, outboundHost: null, outboundProxy: null })
 
 function bestLength(trunk: WorldTrunk, { sourceIp }: Arrival): number {
   if (sourceIp === null) return -1
@@ -202,7 +204,7 @@ function makeWorld(index: number, random: Random): World {
   const dialled = [us(0), us(1), kh(0)].flatMap(forms).concat('6703', 'anonymous', '')
   const arrivals = [1].map((): Arrival => {
     const trunk = random.pick(trunks)
-    const secret = random.chance(0.5) ? nameFor(platform.keys, 'contact', trunk.id) : 'guess'
+    const secret = random.chance(0.5) ? secretOf(trunk) : 'guess'
     return {
       gateway: random.chance(0.3)
         ? { id: trunk.id, parameters: `tok=${secret};transport=udp;gw=${trunk.id}` }

@@ -276,6 +276,47 @@ describe('what the registrar answers', () => {
   })
 })
 
+describe('the address that a registrar answered from', () => {
+  const address = async (trunk: Trunk) => {
+    const where = eq(gatewayStates.trunkId, trunk.id)
+    const [row] = await db().select({ networkIp: gatewayStates.networkIp }).from(gatewayStates).where(where)
+    return row?.networkIp
+  }
+  const is = (trunk: Trunk, expected: string | null) =>
+    eventually(async () => expect(await address(trunk)).toBe(expected))
+
+  test('is forgotten when the trunk registers elsewhere, and the new one kept', async () => {
+    const trunk = await registering()
+    await is(trunk, '192.0.2.10')
+    fake.registrar = () => null
+    const moved = await change(trunk, { outboundHost: 'other.example.com' })
+    await runs(moved, 2)
+    await is(moved, null)
+    fake.registrar = () => ({ code: 200, phrase: 'OK' })
+    await runs(await change(moved, { outboundHost: 'third.example.com' }), 3)
+    await is(moved, '192.0.2.10')
+  })
+
+  test('is asked for when the switch had the change by itself, and stays when there was none', async () => {
+    const trunk = await registering()
+    await is(trunk, '192.0.2.10')
+    await server.idle()
+    await shows(trunk, { state: 'registered', runningVersion: 1 })
+    await fake.die()
+    const other = await change(trunk, { username: 'another' })
+    await fake.boot(await fleet.wholeConf('s1'))
+    const asked = `sofia profile nat_gateway register ${trunk.id}`
+    await eventually(() => expect(fake.commands).toContain(asked))
+    await is(other, '192.0.2.10')
+    await shows(other, { state: 'registered', runningVersion: 2 })
+    await fake.die()
+    fake.registrar = () => null
+    await fake.boot(await fleet.wholeConf('s1'))
+    await runs(other, 2)
+    expect(await address(trunk)).toBe('192.0.2.10')
+  })
+})
+
 describe('when something was missed', () => {
   test('strangers that bear a UUID are removed, others left alone', async () => {
     const stranger = crypto.randomUUID()

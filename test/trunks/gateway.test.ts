@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { deriveKeys, nameFor } from '../../src/secrets.ts'
+import { deriveKeys } from '../../src/secrets.ts'
+import { contactSecret } from '../../src/trunks/contact-secret.ts'
 import { type RegisteringTrunk, toGateway, withoutPort } from '../../src/trunks/gateway.ts'
 
 const keys = deriveKeys(Buffer.alloc(32, 7))
@@ -31,7 +32,7 @@ test('a registering trunk is a gateway named by its id', () => {
     'caller-id-in-from': 'false',
     context: 'inbound',
     extension: 'auto',
-    'contact-params': `tok=${nameFor(keys, 'contact', trunk.id)}`,
+    'contact-params': `tok=${contactSecret(keys, trunk)}`,
   })
   expect(gateway.variables).toEqual([
     { name: 'trunk_version', value: '3', direction: 'both' },
@@ -42,6 +43,7 @@ test('a registering trunk is a gateway named by its id', () => {
 test('outbound_proxy is the next hop of REGISTER and INVITE, and changes no identity', () => {
   expect(params({ outboundProxy: 'proxy.example.com:5070' })).toEqual({
     ...params({}),
+    'contact-params': `tok=${contactSecret(keys, { ...trunk, outboundProxy: 'proxy.example.com:5070' })}`,
     'register-proxy': 'proxy.example.com:5070',
     'outbound-proxy': 'proxy.example.com:5070',
   })
