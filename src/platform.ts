@@ -2,6 +2,7 @@ import type { Database, Db } from './db/connect.ts'
 import type { Env } from './env.ts'
 import type { Commands } from './event-socket/commands.ts'
 import type { SwitchEvent } from './event-socket/event.ts'
+import type { LiveChannels } from './event-socket/status.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Keys } from './secrets.ts'
@@ -34,8 +35,8 @@ export type SwitchView = {
 export type Switches = {
   /** What a switch can be told, or null when this process does not reach it now. */
   commands(switchId: string): Commands | null
-  /** UUIDs of the channels that a switch runs, or null when it does not tell. */
-  liveChannels(switchId: string): Promise<Set<string> | null>
+  /** The channels that a switch runs, or null when it does not tell. */
+  liveChannels(switchId: string): Promise<LiveChannels | null>
   /** Calls back for the channel events of the switches that this process watches: each event reaches one process, in
    * order for each switch, and not at all while nobody was connected. `switchName` as in a fetch's `hostname`. */
   onChannelEvent(heard: (event: SwitchEvent, switchName: string) => Promise<void>): void

@@ -56,6 +56,14 @@ test('what could run a command is off', () => {
   ])
 })
 
+test('an INVITE with Replaces gets neither a call that talks nor an application of its own', () => {
+  for (const global of [
+    ...['intercept_unbridged_only=true', 'intercept_unanswered_only=true'],
+    ...['current_application=hangup', 'current_application_data=CALL_REJECTED'],
+  ])
+    expect(read('vars.xml')).toContain(`cmd="set" data="${global}"`)
+})
+
 test('every binding has a time limit, credentials and a whitelist; the fallback is the same at another address', () => {
   const bindings = read('configuration/xml_curl.conf.xml')
   for (const section of ['configuration', 'directory', 'dialplan']) {

@@ -5,7 +5,8 @@ import type { SwitchEvent } from '../event-socket/event.ts'
 import type { Platform } from '../platform.ts'
 import { toProgress } from './finish.ts'
 
-/** What became of an event: whether its channel is to be hung up, since its call was over before. */
+/** What became of an event: whether its channel is to be hung up, since its call was over before, or since nobody has let
+ * it in. */
 export type Heard = { hangUp: string | null }
 
 /** Takes what a switch tells of a channel into its call (freeswitch.md 7). Events may come late, twice, out of order or
@@ -16,8 +17,15 @@ export async function hearChannel(platform: Platform, event: SwitchEvent): Promi
   if (progress === null || !('channelUuid' in event)) return { hangUp: null }
   const call = await advance(platform.db, event, progress)
   const late = call !== null && isOver(call.status) && event.kind !== 'channel-ended'
-  return { hangUp: late ? event.channelUuid : null }
+  const stranger = call === null && event.kind === 'channel-answered' && event.inbound
+  if (stranger) platform.log.warn({ channelUuid: event.channelUuid }, strangerHungUp)
+  return { hangUp: late || stranger ? event.channelUuid : null }
 }
+
+/** What the log says of an answered inbound channel that no call has. A switch answers one only by a document of ours, and
+ * the call is stored before: without one, an INVITE with `Replaces` has made its way past the dialplan
+ * (freeswitch-conf/vars.xml). */
+export const strangerHungUp = 'A channel is hung up that was answered without having been let in'
 
 function progressBy(event: SwitchEvent): Progress | null {
   switch (event.kind) {

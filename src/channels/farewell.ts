@@ -1,4 +1,5 @@
 import { advance, type CallEnd } from '../calls/progress.ts'
+import type { LiveChannels } from '../event-socket/status.ts'
 import type { Reachable } from '../outbound/recover.ts'
 import type { Platform, Switches } from '../platform.ts'
 import { callsOfTheGone } from './queries.ts'
@@ -28,8 +29,8 @@ export function createFarewell(platform: Platform, goneFor: number) {
 }
 
 // One that answers although nobody holds it, because its SIP profile does not run, is asked; null: it does not tell.
-async function channelsAt(switches: Switches, id: string | undefined): Promise<ReadonlySet<string> | null> {
-  return id === undefined ? new Set() : switches.liveChannels(id)
+async function channelsAt(switches: Switches, id: string | undefined): Promise<LiveChannels | null> {
+  return id === undefined ? new Map() : switches.liveChannels(id)
 }
 
 /** Ends a call whose channel is lost; its CDR may still tell better. */

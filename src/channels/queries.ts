@@ -17,6 +17,18 @@ export async function expectedChannels(db: Db, switchName: string): Promise<stri
   return expected.map(({ channel_uuid }) => channel_uuid)
 }
 
+/** Those of some channels that no call has. */
+export async function channelsOfNobody(db: Db, channelUuids: readonly string[]): Promise<string[]> {
+  const known = channelUuids.filter((uuid) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid))
+  if (known.length === 0) return []
+  const found = await rows<{ uuid: string }>(
+    db,
+    sql`SELECT uuid FROM jsonb_array_elements_text(${JSON.stringify(known)}::jsonb) AS live(uuid)
+      WHERE NOT EXISTS (SELECT 1 FROM phone_calls c WHERE c.channel_uuid = live.uuid::uuid)`,
+  )
+  return found.map(({ uuid }) => uuid)
+}
+
 /** A live call on a switch that has not been seen, and when it ended if it ended when the switch was last seen. */
 export type CallOfTheGone = { channelUuid: string; switchName: string; at: Date }
 

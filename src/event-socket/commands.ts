@@ -3,6 +3,7 @@ import type { SipUser } from '../sip-uri.ts'
 import type { EventSocket, Reply } from './connection.ts'
 import {
   type GatewayStatus,
+  type LiveChannels,
   type RegistrationStatus,
   readChannels,
   readGatewayStatus,
@@ -143,8 +144,8 @@ const callCommands = (socket: EventSocket) => ({
     return nothing(await socket.api(recording ? `uuid_break ${channelUuid}` : transfer))
   },
 
-  /** UUIDs of all channels on the switch. */
-  channels: async (): Promise<Result<Set<string>>> =>
+  /** All channels on the switch. */
+  channels: async (): Promise<Result<LiveChannels>> =>
     read(await socket.api('show channels as json'), readChannels),
 })
 

@@ -9,7 +9,7 @@ export type SwitchEvent =
   | Registered
   | { kind: 'unregistered'; registrationId: string; username: string; expired: boolean }
   | { kind: 'channel-progress'; channelUuid: string; at: Date; earlyMedia: boolean }
-  | { kind: 'channel-answered'; channelUuid: string; at: Date; ringingAt: Date | null }
+  | ChannelAnswered
   | ChannelEnded
   | { kind: 'recording-started'; channelUuid: string; at: Date; path: string }
 
@@ -40,6 +40,15 @@ export type Registered = {
   networkPort: number | null
   expiresSeconds: number
   mark: string | null
+}
+
+/** A channel was answered; `inbound`: it came to the switch, which did not place it. */
+export type ChannelAnswered = {
+  kind: 'channel-answered'
+  channelUuid: string
+  at: Date
+  inbound: boolean
+  ringingAt: Date | null
 }
 
 /** How a channel ended: the hangup cause and, when SIP had a word in it, its final status. */
@@ -85,11 +94,7 @@ const readers: ReadonlyMap<string, (fields: Fields) => SwitchEvent | null> = new
   ['BACKGROUND_JOB', jobDone],
   ['CHANNEL_PROGRESS', (fields) => progress(fields, false)],
   ['CHANNEL_PROGRESS_MEDIA', (fields) => progress(fields, true)],
-  [
-    'CHANNEL_ANSWER',
-    (fields) =>
-      channel(fields, (base) => ({ kind: 'channel-answered', ...base, ringingAt: ringingTime(fields) })),
-  ],
+  ['CHANNEL_ANSWER', (fields) => channel(fields, (base) => answered(fields, base))],
   ['CHANNEL_HANGUP_COMPLETE', (fields) => channel(fields, (base) => ended(fields, base))],
   ['RECORD_START', (fields) => channel(fields, (base) => recording(fields, base))],
   ['sofia::gateway_state', gatewayState],
@@ -126,6 +131,11 @@ function channel(
   const channelUuid = text(fields, 'Unique-ID')
   const at = microseconds(text(fields, 'Event-Date-Timestamp'))
   return channelUuid === null || at === null ? null : make({ channelUuid, at })
+}
+
+function answered(fields: Fields, base: { channelUuid: string; at: Date }): SwitchEvent {
+  const inbound = text(fields, 'Call-Direction') === 'inbound'
+  return { kind: 'channel-answered', ...base, inbound, ringingAt: ringingTime(fields) }
 }
 
 function ended(fields: Fields, base: { channelUuid: string; at: Date }): SwitchEvent {

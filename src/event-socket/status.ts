@@ -55,14 +55,27 @@ const entities: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', 
 const unescapeXml = (text: string): string =>
   text.replace(/&(?:amp|lt|gt|quot);/g, (found) => entities[found] ?? found)
 
-/** Reads `show channels as json`: the UUIDs of all channels; undefined when that is no such list. */
-export function readChannels(json: string): Set<string> | undefined {
+/** The channels on a switch by their UUIDs; of each, whether it came to the switch and is answered. */
+export type LiveChannels = ReadonlyMap<string, { answeredInbound: boolean }>
+
+/** Reads `show channels as json`; undefined when that is no such list. */
+export function readChannels(json: string): LiveChannels | undefined {
   const list = parse(json)
   if (!isObject(list) || !('row_count' in list)) return undefined
   const rows: unknown = 'rows' in list ? list.rows : []
   if (!Array.isArray(rows)) return undefined
-  return new Set(rows.flatMap((row: unknown) => (isObject(row) && 'uuid' in row ? [String(row.uuid)] : [])))
+  return new Map(
+    rows.flatMap((row: unknown) =>
+      isObject(row) && 'uuid' in row ? [[String(row.uuid), { answeredInbound: isAnsweredInbound(row) }]] : [],
+    ),
+  )
 }
+
+const isAnsweredInbound = (row: object): boolean =>
+  'direction' in row &&
+  row.direction === 'inbound' &&
+  'callstate' in row &&
+  ['ACTIVE', 'HELD', 'UNHELD'].includes(String(row.callstate))
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 

@@ -67,7 +67,7 @@ test('the number that was called is told of the end, as at Twilio, and of nothin
   const { call } = await arrive('14155551111')
   expect(await told(call.id)).toEqual([])
   await hearChannel(platform, {
-    ...{ kind: 'channel-answered', channelUuid: call.channelUuid ?? '' },
+    ...{ kind: 'channel-answered', channelUuid: call.channelUuid ?? '', inbound: true },
     ...{ at: new Date(), ringingAt: null },
   })
   expect(await told(call.id)).toEqual([])

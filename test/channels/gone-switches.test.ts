@@ -122,15 +122,15 @@ describe('a call goes on', () => {
     const { channelUuid } = await arrive('lost-1')
     await age(30)
     const reachable = new Map([['lost-1', { id, commands: {} as never }]])
-    const look = (channels: Set<string> | null) =>
+    const look = (channels: Map<string, { answeredInbound: boolean }> | null) =>
       createSweep(platform, 0)(
         { views: () => [], liveChannels: async () => channels } as unknown as Switches,
         reachable,
       )
-    await look(new Set([channelUuid]))
+    await look(new Map([[channelUuid, { answeredInbound: false }]]))
     await look(null)
     expect(await callOf(channelUuid)).toMatchObject({ status: 'ringing' })
-    await look(new Set())
+    await look(new Map())
     expect(await callOf(channelUuid)).toMatchObject({ status: 'failed' })
   })
 })

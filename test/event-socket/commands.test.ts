@@ -134,11 +134,19 @@ describe('calls', () => {
 
   test('ends, redirects and lists channels', async () => {
     const gone = { kind: 'refused', problem: '-ERR No such channel!' }
-    expect(await commands.channels()).toEqual({ kind: 'done', value: new Set() })
+    expect(await commands.channels()).toEqual({ kind: 'done', value: new Map() })
     expect(await commands.hangUp(id)).toEqual(gone)
     expect(await commands.comeBack(id, other)).toEqual(gone)
     fake.channels.add(id)
-    expect(await commands.channels()).toEqual({ kind: 'done', value: new Set([id]) })
+    fake.channels.add(other)
+    fake.answeredInbound.add(other)
+    expect(await commands.channels()).toEqual({
+      kind: 'done',
+      value: new Map([
+        [id, { answeredInbound: false }],
+        [other, { answeredInbound: true }],
+      ]),
+    })
     expect(await commands.hangUp(id, 'ORIGINATOR_CANCEL')).toEqual({ kind: 'done', value: null })
     expect(last()).toBe(`uuid_kill ${id} ORIGINATOR_CANCEL`)
     await commands.comeBack(id, other)

@@ -91,12 +91,12 @@ test('channel events', () => {
     earlyMedia: false,
   })
   expect(read({ 'Event-Name': 'CHANNEL_PROGRESS_MEDIA', ...stamp })).toMatchObject({ earlyMedia: true })
-  expect(read({ 'Event-Name': 'CHANNEL_ANSWER', ...stamp })).toEqual({
-    kind: 'channel-answered',
-    channelUuid: uuid,
-    at,
-    ringingAt: null,
-  })
+  const answered = { kind: 'channel-answered', channelUuid: uuid, at, ringingAt: null }
+  for (const direction of ['inbound', 'outbound'])
+    expect(read({ 'Event-Name': 'CHANNEL_ANSWER', 'Call-Direction': direction, ...stamp })).toEqual({
+      ...answered,
+      inbound: direction === 'inbound',
+    })
   expect(
     read({
       'Event-Name': 'RECORD_START',

@@ -31,6 +31,8 @@ export type FakeFreeswitch = {
   readonly history: string[]
   readonly registrations: Map<string, FakeRegistration>
   readonly channels: Set<string>
+  /** Those of its channels that came to it and are answered. */
+  readonly answeredInbound: Set<string>
   /** The gateway's version as the server would serve it, or null when it would not; asked by `startgw`. */
   serve: (gateway: string) => number | null | Promise<number | null>
   /** What its registrar answers: 200 registers, another status fails, null stays silent. */
@@ -88,7 +90,7 @@ export async function startFakeFreeswitch(
     server.close()
     breakAll()
     await closed
-    for (const held of [fake.gateways, fake.registrations, fake.channels]) held.clear()
+    for (const held of [fake.gateways, fake.registrations, fake.channels, fake.answeredInbound]) held.clear()
   }
   const fake: FakeFreeswitch = {
     ...{ name: given.name ?? 'switch-1', password: given.password ?? 'ClueCon', host: '127.0.0.1', port },
@@ -100,6 +102,7 @@ export async function startFakeFreeswitch(
       return [...clients].filter((client) => client.hears('CHANNEL_ANSWER')).length
     },
     ...{ commands: [], history: [], gateways: new Map(), registrations: new Map(), channels: new Set() },
+    answeredInbound: new Set(),
     ...{ serve: () => 1, registrar: () => ({ code: 200, phrase: 'OK' }), answer: () => undefined },
     ...{ tickMs: 20, chunk: undefined, silent: false },
     later: (ms, deed) => {
@@ -152,13 +155,17 @@ async function run(fake: FakeFreeswitch, command: string): Promise<string> {
   const [first, second = ''] = command.split(' ')
   if (command === 'switchname') return fake.name
   if (command === 'strepoch') return String(Math.floor(Date.now() / 1000))
-  if (command === 'show channels as json') return channelList(fake.channels)
+  if (command === 'show channels as json') return channelList(fake)
   if (first === 'uuid_kill' || first === 'uuid_transfer')
     return fake.channels.has(second) ? '+OK\n' : '-ERR No such channel!\n\n'
   return `-ERR ${first} Command not found!\n\n`
 }
 
-function channelList(channels: ReadonlySet<string>): string {
-  const rows = [...channels].map((uuid) => ({ uuid, direction: 'inbound', state: 'CS_EXECUTE' }))
+function channelList({ channels, answeredInbound }: FakeFreeswitch): string {
+  const rows = [...channels].map((uuid) =>
+    answeredInbound.has(uuid)
+      ? { uuid, direction: 'inbound', state: 'CS_EXECUTE', callstate: 'ACTIVE' }
+      : { uuid, direction: 'outbound', state: 'CS_EXECUTE', callstate: 'ACTIVE' },
+  )
   return JSON.stringify(rows.length === 0 ? { row_count: 0 } : { row_count: rows.length, rows })
 }

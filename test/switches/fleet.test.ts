@@ -273,7 +273,7 @@ test('a switch that nobody reaches is down after six seconds, and not named', as
   await eventually(async () =>
     expect(await anySwitchOf(platform.db, 'hydrogen')).toEqual({ id: fakes.s1?.id, name: 's1' }),
   )
-  expect(await server.liveChannels(fakes.s1?.id ?? '')).toEqual(new Set())
+  expect(await server.liveChannels(fakes.s1?.id ?? '')).toEqual(new Map())
   await fakes.s1?.die()
   await eventually(async () => expect(await anySwitchOf(platform.db, 'hydrogen')).toBeNull())
   expect(server.commands(fakes.s1?.id ?? '')).toBeNull()

@@ -41,8 +41,8 @@ type Dialog = {
 
 const answerWithinMs = 5000
 
-/** Opens a phone at an address that calls `server` (`host:port`); it answers calls to users that end in 7, and is busy
- * to all others. */
+/** Opens a phone at an address that calls `server` (`host:port`); it answers calls to users that end in 7, rings for
+ * those that end in 8, and is busy to all others. */
 export async function openRawPhone(host: string, server: string): Promise<RawPhone> {
   const socket = createSocket('udp4').bind(0, host)
   const media = createSocket('udp4').bind(0, host)
@@ -70,6 +70,7 @@ export async function openRawPhone(host: string, server: string): Promise<RawPho
       if (!seen.has(headerOf(text, 'Call-ID'))) invites.push(text)
       seen.add(headerOf(text, 'Call-ID'))
       if (/^INVITE sips?:[^@ ]*7@/.test(text)) reply('200 OK', sdp)
+      else if (/^INVITE sips?:[^@ ]*8@/.test(text)) reply('180 Ringing')
       else reply('486 Busy Here')
     } else if (!text.startsWith('ACK ')) {
       reply('200 OK')
