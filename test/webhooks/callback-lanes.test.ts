@@ -221,6 +221,24 @@ test('what is older than a day is given up untried, in one error log, and what s
   expect(await waiting()).toEqual([])
 })
 
+test('the error log of what is given up names the call, each its own', async () => {
+  const { account, carrier } = good
+  const calls = await rows<{ id: string }>(
+    platform.db,
+    sql`INSERT INTO phone_calls (carrier_id, account_id, direction, status, from_number, to_number)
+      SELECT ${carrier.id}::uuid, ${account.id}::uuid, 'inbound', 'completed', '1', '2' FROM generate_series(1, 2) RETURNING id`,
+  )
+  for (const { id } of [...calls, ...calls]) await put(good, '/dead', id)
+  const old = sql`now() - interval '25 hours'`
+  await platform.db
+    .update(statusCallbacks)
+    .set({ callId: sql`order_key`, attempts: 7, createdAt: old, updatedAt: old })
+  await tidy(platform)
+  const logs = await platform.db.select().from(errorLogs)
+  expect(logs.map(({ callId }) => callId).sort()).toEqual(calls.map(({ id }) => id).sort())
+  for (const { details } of logs) expect(details).toMatchObject({ callbacks: 2, attempts: 14 })
+})
+
 test('a claim reads a few rows, whatever waits in the lanes that it leaves out', async () => {
   for (const tenant of [...dead.slice(0, 3), good]) await put(tenant, '/dead')
   const [busy, resting] = [first(dead), first(dead.slice(1))]
