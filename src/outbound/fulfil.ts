@@ -18,7 +18,8 @@ async function fulfil({ db, log }: Platform, commands: Commands, call: WishedCal
   const told = await tell(commands, call)
   if (told.kind === 'lost') return
   // A call that was told to come back has done so when it does (steps/next-part.ts): what it left is then put in order.
-  if (told.kind === 'done') return call.wish === 'come back' ? undefined : dropWish(db, call)
+  if (told.kind === 'done' && call.wish === 'come back') return
+  if (told.kind === 'done') return isBeginning(call) ? postponeWish(db, call, 2000) : dropWish(db, call)
   if (call.young) return postponeWish(db, call, 200)
   log.info(
     { callId: call.id, wish: call.wish, problem: told.problem },
@@ -27,6 +28,11 @@ async function fulfil({ db, log }: Platform, commands: Commands, call: WishedCal
   if (call.wish === 'hang up' && !call.answered) await endMissing(db, call)
   else await dropWish(db, call)
 }
+
+// What a call begins with (steps/next-part.ts) sets the limit that it was ordered with, and may be on its way to the switch:
+// a new one is set once more behind it.
+const isBeginning = ({ wish, newLimitSeconds, secondsLeft }: WishedCall): boolean =>
+  wish === 'end in time' && (newLimitSeconds ?? 0) - (secondsLeft ?? 0) < 3
 
 function tell(commands: Commands, call: WishedCall): Promise<Result<null>> {
   switch (call.wish) {
