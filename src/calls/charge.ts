@@ -1,9 +1,24 @@
 import { sql } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
+import { type Db, rows } from '../db/connect.ts'
+
+/** Charges the calls whose end has been assumed for an hour, as they stand: their CDRs do not come. Of several processes
+ * each has others. */
+export async function chargeAssumed(db: Db): Promise<void> {
+  await db.transaction(async (tx) => {
+    const due = await rows<{ id: string }>(
+      tx,
+      sql`UPDATE phone_calls SET charge_due_at = NULL WHERE id IN (
+          SELECT id FROM phone_calls WHERE charge_due_at < now() ORDER BY charge_due_at LIMIT 200 FOR UPDATE SKIP LOCKED)
+        RETURNING id`,
+    )
+    for (const { id } of due) await charge(tx, id)
+  })
+}
 
 /** Gives a call that is over its price, once: the rate of the longest prefix of the called number in the carrier's table,
  * times full minutes begun; 0 if it was not answered. Only for accounts with `billing_enabled`, and never over a price
- * that is there already. A call that no rate fits has no price. Call it in the transaction that ends the call. */
+ * that is there already. A call that no rate fits has no price. Call it in the transaction that
+ * learns how the call ended. */
 export async function charge(db: Db, callId: string): Promise<void> {
   await db.execute(sql`
     UPDATE phone_calls AS c

@@ -32,6 +32,7 @@ const columns = {
   duration: phoneCalls.duration,
   hangupCause: phoneCalls.hangupCause,
   sipResponseCode: phoneCalls.sipResponseCode,
+  chargeDueAt: phoneCalls.chargeDueAt,
 }
 
 /** A call as far as its progress concerns it. */
@@ -48,12 +49,12 @@ export async function lockCall(tx: Db, which: Which) {
 /** Stores what progress has changed of a call. */
 export async function updateCall(tx: Db, call: MovingCall): Promise<void> {
   const { id, status, callbackSequence, dueAt, placingUntil, ringingAt, answeredAt, endedAt } = call
-  const { duration, hangupCause, sipResponseCode } = call
+  const { duration, hangupCause, sipResponseCode, chargeDueAt } = call
   await tx
     .update(phoneCalls)
     .set({
       ...{ status, callbackSequence, dueAt, placingUntil, ringingAt, answeredAt, endedAt },
-      ...{ duration, hangupCause, sipResponseCode, updatedAt: sql`now()` },
+      ...{ duration, hangupCause, sipResponseCode, chargeDueAt, updatedAt: sql`now()` },
       ...(endedAt === null ? {} : { instructions: sql`${phoneCalls.instructions} - 'cookies'` }),
     })
     .where(eq(phoneCalls.id, id))
@@ -62,10 +63,25 @@ export async function updateCall(tx: Db, call: MovingCall): Promise<void> {
 /** A leg that nobody has answered, and the cause of its end where its Dial has one already. */
 export type UnansweredLeg = { id: string; endsAs: string | null }
 
-/** Legs of a call that were neither answered nor ended, in the order in which they were dialled. */
-export const unansweredLegs = (db: Db, parentId: string): Promise<UnansweredLeg[]> =>
+/** Legs of a call that were neither answered nor ended, in the order in which they were dialled; but for those that ring,
+ * which are channels. */
+export const legsUnheard = (db: Db, parentId: string): Promise<UnansweredLeg[]> =>
   rows(
     db,
     sql`SELECT id, instructions->>'endsAs' AS "endsAs" FROM phone_calls
-      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL AND answered_at IS NULL ORDER BY seq`,
+      WHERE parent_call_id = ${parentId}::uuid AND ended_at IS NULL AND answered_at IS NULL AND ringing_at IS NULL
+      ORDER BY seq`,
+  )
+
+const lateSeconds = 3
+
+/** Legs that ring although their call has been over for some seconds: the word of their end, or of their answer, is lost. */
+export const legsLeftRinging = (db: Db): Promise<UnansweredLeg[]> =>
+  rows(
+    db,
+    sql`SELECT leg.id, leg.instructions->>'endsAs' AS "endsAs" FROM phone_calls leg
+      JOIN phone_calls parent ON parent.id = leg.parent_call_id
+      WHERE leg.status = 'ringing' AND leg.direction = 'outbound-dial'
+        AND parent.ended_at IS NOT NULL AND parent.updated_at < now() - ${lateSeconds}::integer * interval '1 second'
+      LIMIT 500`,
   )

@@ -7,10 +7,11 @@ import { wakeQueueOf } from './due-queries.ts'
 import { nextTrunk, putBack } from './failover.ts'
 import { finalStatus, sipStatusOf } from './hangup-cause.ts'
 import {
+  legsLeftRinging,
+  legsUnheard,
   lockCall,
   type MovingCall,
   type UnansweredLeg,
-  unansweredLegs,
   updateCall,
   type Which,
 } from './progress-queries.ts'
@@ -64,6 +65,12 @@ export async function endLegs(tx: Db, legs: readonly UnansweredLeg[]): Promise<v
   }
 }
 
+/** Ends legs that ring although their call is over. One that is a channel tells its own end, a moment after its call does:
+ * it may have been answered, and nobody have heard of that. */
+export async function endLegsLeftRinging(db: Db): Promise<void> {
+  for (const leg of await legsLeftRinging(db)) await db.transaction((tx) => endLegs(tx, [leg]))
+}
+
 /** A step of a call: the event that customers know it by, and when it was taken. */
 export type Step = { event: CallEvent; status: CallStatus; at: Date }
 
@@ -74,8 +81,8 @@ async function take(tx: Db, call: MovingCall, progress: Progress): Promise<Movin
   const callbackSequence = await report(tx, moved, steps)
   await updateCall(tx, { ...moved, callbackSequence })
   if (progress.end) {
-    await charge(tx, call.id)
-    if (call.parentCallId === null) await endLegs(tx, await unansweredLegs(tx, call.id))
+    if (!progress.end.assumed) await charge(tx, call.id)
+    if (call.parentCallId === null) await endLegs(tx, await legsUnheard(tx, call.id))
     await wakeQueueOf(tx, call.sipTrunkId)
   }
   return { ...moved, callbackSequence }
@@ -119,8 +126,12 @@ function changeByEnd(call: MovingCall, progress: Progress, end: CallEnd): Partia
     hangupCause: end.assumed ? null : end.cause,
     sipResponseCode: sipStatusOf(endingOf(call, progress)),
     dueAt: null,
+    chargeDueAt: end.assumed ? new Date(Date.now() + patienceMilliseconds) : null,
   }
 }
+
+// How long a call whose end is assumed waits for its CDR before it is charged as it is.
+const patienceMilliseconds = 3_600_000
 
 const endingOf = (call: MovingCall, { answeredAt, end }: Progress) => ({
   answered: (answeredAt ?? call.answeredAt) !== null,
@@ -131,13 +142,14 @@ const endingOf = (call: MovingCall, { answeredAt, end }: Progress) => ({
 const secondsBetween = (from: Date, to: Date) =>
   Math.max(0, Math.floor((to.getTime() - from.getTime()) / 1000))
 
-// A call that was ended on an assumption learns the truth from the CDR that comes late. Its customer has been told and is
-// not told again.
+// A call that was ended on an assumption learns the truth from the CDR that comes late, and is charged by it unless it has a
+// price. Its customer has been told and is not told again.
 async function learn(tx: Db, call: MovingCall, progress: Progress): Promise<MovingCall> {
   const { end } = progress
   if (!end || end.assumed || call.hangupCause !== null) return call
   const status = finalStatus(endingOf(call, progress), call.direction)
   const learnt = { ...call, ...changeByEnd(call, progress, end), status }
   await updateCall(tx, learnt)
+  await charge(tx, call.id)
   return learnt
 }

@@ -23,7 +23,10 @@ const answered = {
   direction: described(v.picklist(callDirections), 'Who began the call.'),
   status: described(v.picklist(callStatuses), "As Twilio's."),
   duration: described(v.nullable(v.number()), 'Answered seconds.'),
-  price: described(v.nullable(v.string()), 'What the call is charged, a decimal.'),
+  price: described(
+    v.nullable(v.string()),
+    'What the call is charged, a decimal; null until the switch has told how it ended, for an hour at the most.',
+  ),
   price_unit: described(v.nullable(v.string()), 'Currency of the price, ISO 4217.'),
   sip_response_code: described(v.nullable(v.number()), 'Final SIP status.'),
   hangup_cause: described(v.nullable(v.string()), "FreeSWITCH's cause."),

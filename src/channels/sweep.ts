@@ -1,4 +1,5 @@
-import { advance } from '../calls/progress.ts'
+import { chargeAssumed } from '../calls/charge.ts'
+import { advance, endLegsLeftRinging } from '../calls/progress.ts'
 import { giveUpRecordings } from '../calls/recordings.ts'
 import type { Commands } from '../event-socket/commands.ts'
 import type { Reachable } from '../outbound/recover.ts'
@@ -8,8 +9,8 @@ import { createFarewell, endLost } from './farewell.ts'
 import { abandonedChannels, channelsOfNobody, expectedChannels, staleQueuedCalls } from './queries.ts'
 
 /** Ends the calls whose channels are gone without a word, so that no trunk's channel is ever lost, and the answered
- * channels that are nobody's: compares with those that each switch really has. Gives up the recordings whose files never
- * came, too. */
+ * channels that are nobody's: compares with those that each switch really has. Charges what nothing more is
+ * heard of, and gives up the recordings whose files never came, too. */
 export type Sweep = (switches: Switches, reachable: Reachable) => Promise<void>
 
 /** A sweep that is to be run again and again: what is missing twice in a row is gone. In between its last words, by event
@@ -37,7 +38,9 @@ export function createSweep(platform: Platform, goneFor: number): Sweep {
     missingBefore = missing
     strangersBefore = strangers
     await bidFarewell(switches, reachable)
+    await endLegsLeftRinging(platform.db)
     await endStale(platform)
+    await chargeAssumed(platform.db)
     await giveUpRecordings(platform)
   }
 }

@@ -291,6 +291,8 @@ export const phoneCalls = pgTable(
     switchName: text(),
     price: numeric({ precision: 14, scale: 5 }),
     priceUnit: char({ length: 3 }),
+    /** When a call whose end is assumed is charged at the latest; null once its price is settled. */
+    chargeDueAt: at(),
     sipResponseCode: integer(),
     hangupCause: text(),
     /** Answered seconds. */
@@ -331,6 +333,7 @@ export const phoneCalls = pgTable(
     index('phone_calls_due_idx')
       .on(t.dueAt)
       .where(sql`status IN ('initiated', 'ringing', 'in-progress') AND due_at IS NOT NULL`),
+    index('phone_calls_charge_idx').on(t.chargeDueAt).where(sql`charge_due_at IS NOT NULL`),
     index('phone_calls_placing_idx').on(t.placingUntil).where(sql`placing_until IS NOT NULL`),
     index('phone_calls_trunk_idx').on(t.sipTrunkId, t.seq),
     // Which channels of a trunk have just become free.

@@ -1,0 +1,2 @@
+ALTER TABLE "phone_calls" ADD COLUMN "charge_due_at" timestamp with time zone;--> statement-breakpoint
+CREATE INDEX "phone_calls_charge_idx" ON "phone_calls" USING btree ("charge_due_at") WHERE charge_due_at IS NOT NULL;
