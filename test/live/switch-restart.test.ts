@@ -34,10 +34,10 @@ afterAll(async () => {
   await pbx?.stop()
 })
 
-async function startAgain(): Promise<void> {
+async function startAgain(name = 'switch'): Promise<void> {
   const { server, folder } = world
   freeswitch = await startFreeSwitch(folder, {
-    name: 'switch',
+    name,
     conf: productConf,
     profile: 'nat_gateway',
     sipPort: Number(freeswitch.sip.split(':')[1]),
@@ -121,5 +121,15 @@ test(`a switch that starts before the server has all ${count} soon after the ser
   await world.server.start()
   const ms = await allRegistered(since, 60_000)
   console.log(`${count} gateways registered ${ms} ms after the start of the server`)
+  await allShown()
+}, 120_000)
+
+test(`a switch that starts again under another name has all ${count} too, each once`, async () => {
+  await freeswitch.stop('SIGKILL')
+  await forget()
+  const since = performance.now()
+  await startAgain('renamed')
+  const ms = await allRegistered(since, 60_000)
+  console.log(`${count} gateways registered ${ms} ms after the start of the switch under another name`)
   await allShown()
 }, 120_000)
