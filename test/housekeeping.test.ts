@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rows } from '../src/db/connect.ts'
@@ -51,7 +52,11 @@ test('what is too old goes, however much there is, and nothing else', async () =
 }, 30_000)
 
 test('a prompt that a call has just been told to play is kept, however old it is', async () => {
-  const [named, forgotten] = ['named', 'forgotten'].map((id) => ({ id, source: { kind: 'say' } }))
+  const [named, forgotten] = ['named', 'forgotten'].map((id) => ({
+    id,
+    source: { kind: 'say' },
+    accountId: randomUUID(),
+  }))
   if (!named || !forgotten) throw new Error('Two prompts were expected.')
   await savePrompts(platform.db, [named, forgotten])
   await platform.db.execute(

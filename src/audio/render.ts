@@ -2,38 +2,60 @@ import { eq } from 'drizzle-orm'
 import * as v from 'valibot'
 import { audioPrompts } from '../db/schema.ts'
 import type { Platform } from '../platform.ts'
-import { guardFor } from '../webhooks/guard.ts'
 import { type Cached, cacheFor, keep, lookUp } from './cache.ts'
-import { download } from './download.ts'
-import { limited } from './limit.ts'
+import { inOrder, type Wish } from './limit.ts'
+import { make, type Order } from './make.ts'
 import { type PromptSource, PromptSourceSchema, promptName } from './prompt.ts'
 import { speak } from './speech.ts'
-import { toTelephoneWav } from './telephone.ts'
 
 /** A prompt's audio as a telephone WAV file, for how many seconds it may be used, and why it is no newer one when it should
  * be; or why there is none. */
-export type Rendered = { path: string; maxAgeSeconds: number; outdated: string | null } | { problem: string }
+export type Rendered = { path: string; maxAgeSeconds: number; outdated: string | null } | Failure
 
-/** What was wrong with a prompt, and what is heard of it: nothing, or what was heard before. */
-export type Unmade = { source: PromptSource; problem: string; heard: 'nothing' | 'as before' }
+type Failure = { problem: string; busy: boolean }
+
+/** What was wrong with a prompt, and what is heard of it: nothing, or what was heard before. `tried`: this was no other's
+ * attempt. */
+export type Unmade = { source: PromptSource; problem: string; heard: 'nothing' | 'as before'; tried: boolean }
 
 type Rendering = Pick<Platform, 'db' | 'env' | 'keys'>
 
 /** The audio of a stored prompt by its name: from the cache, or made now. One that is being made is waited for. */
 export async function renderPrompt(platform: Rendering, id: string): Promise<Rendered> {
-  if (!/^[0-9a-f]{32}$/.test(id)) return { problem: 'There is no such prompt.' }
-  return obtain(platform, id, () => storedSource(platform, id))
+  if (!/^[0-9a-f]{32}$/.test(id)) return noSuchPrompt
+  return obtain(platform, id, () => storedOrder(platform, id), true)
 }
 
-/** Makes prompts ready before FreeSWITCH asks for them. Gives those that cannot be made, and why. */
-export async function prefetch(platform: Rendering, sources: readonly PromptSource[]): Promise<Unmade[]> {
-  const made = sources.map(async (source): Promise<Unmade[]> => {
-    const rendered = await obtain(platform, promptName(platform.keys, source), async () => source)
-    if ('problem' in rendered) return [{ source, problem: rendered.problem, heard: 'nothing' }]
-    return rendered.outdated === null ? [] : [{ source, problem: rendered.outdated, heard: 'as before' }]
+const noSuchPrompt: Failure = { problem: 'There is no such prompt.', busy: false }
+
+/** Makes prompts ready before FreeSWITCH asks for them, in the account's share of the work: a few at a time, so that what
+ * is heard first is there first. Gives those that cannot be made, and why; null when some were not, since others came
+ * first. `urgent`: a call waits for them. */
+export async function prefetch(
+  platform: Rendering,
+  { accountId, urgent }: { accountId: string; urgent: boolean },
+  sources: readonly PromptSource[],
+): Promise<Unmade[] | null> {
+  const unmade: Unmade[] = []
+  let putOff = false
+  await inOrder(sources, promptsAtOnce, async (source) => {
+    const id = promptName(platform.keys, source)
+    let tried = false
+    const find = async () => {
+      tried = true
+      return { source, accountId }
+    }
+    const rendered = await obtain(platform, id, find, urgent)
+    if (!('problem' in rendered)) {
+      const problem = rendered.outdated
+      if (problem !== null) unmade.push({ source, problem, heard: 'as before', tried })
+    } else if (rendered.busy && !urgent) putOff = true
+    else unmade.push({ source, problem: rendered.problem, heard: 'nothing', tried })
   })
-  return (await Promise.all(made)).flat()
+  return putOff ? null : unmade
 }
+
+const promptsAtOnce = 4
 
 /** Whether the speech program is there: null when it speaks, else what is wrong. Tried at most once a minute. */
 export async function speechProblem(env: Platform['env']): Promise<string | null> {
@@ -47,91 +69,70 @@ export async function speechProblem(env: Platform['env']): Promise<string | null
 
 let tried: { command: string; at: number; result: ReturnType<typeof speak> } | null = null
 
-async function storedSource({ db }: Rendering, id: string): Promise<PromptSource | null> {
+async function storedOrder({ db }: Rendering, id: string): Promise<Order | null> {
   const [row] = await db
-    .select({ source: audioPrompts.source })
+    .select({ source: audioPrompts.source, accountId: audioPrompts.accountId })
     .from(audioPrompts)
     .where(eq(audioPrompts.id, id))
-  return row === undefined ? null : v.parse(PromptSourceSchema, row.source)
+  if (row === undefined) return null
+  return { source: v.parse(PromptSourceSchema, row.source), accountId: row.accountId ?? 'nobody' }
 }
 
-type Find = () => Promise<PromptSource | null>
+type Find = () => Promise<Order | null>
 
-async function obtain(platform: Rendering, id: string, find: Find): Promise<Rendered> {
+async function obtain(platform: Rendering, id: string, find: Find, urgent: boolean): Promise<Rendered> {
   const cache = cacheFor(platform.env)
   const cached = await lookUp(cache, id)
   if (cached !== null && cached.freshUntil.getTime() > Date.now()) return toRendered(cached)
   const key = `${cache.folder}/${id}`
   const failure = failures.get(key)
-  if (failure !== undefined && failure.until > Date.now()) return instead(cached, failure.problem)
+  if (failure !== undefined && failure.until > Date.now()) return instead(cached, failure)
   const running = underWay.get(key)
-  if (running !== undefined) return running
-  const making = makeNew(platform, id, find, cached).finally(() => underWay.delete(key))
-  underWay.set(key, making)
-  return making
+  if (running === undefined) {
+    const wish = { urgent }
+    const making = makeNew(platform, id, find, cached, wish).finally(() => underWay.delete(key))
+    underWay.set(key, { making, wish })
+    return making
+  }
+  if (urgent) running.wish.urgent = true
+  const made = await running.making
+  // What was made ahead may have waited its time already when the call came.
+  return urgent && 'problem' in made && made.busy ? obtain(platform, id, find, urgent) : made
 }
 
 // One file is made once at a time.
-const underWay = new Map<string, Promise<Rendered>>()
+const underWay = new Map<string, { making: Promise<Rendered>; wish: Wish }>()
 
 // What could not be made is not tried again at once: a loop would ask for it a thousand times.
-const failures = new Map<string, { problem: string; until: number }>()
+const failures = new Map<string, Failure & { until: number }>()
 const failureMilliseconds = 10_000
 const mostFailures = 1000
 
-async function makeNew(platform: Rendering, id: string, find: Find, stale: Cached | null): Promise<Rendered> {
-  const source = await find()
-  if (source === null) return { problem: 'There is no such prompt.' }
-  const made = await make(platform.env, source)
+async function makeNew(
+  platform: Rendering,
+  id: string,
+  find: Find,
+  stale: Cached | null,
+  wish: Wish,
+): Promise<Rendered> {
+  const wasUrgent = wish.urgent
+  const order = await find()
+  if (order === null) return noSuchPrompt
+  const made = await make(platform.env, order, wish)
   if (!('problem' in made))
     return toRendered(await keep(cacheFor(platform.env), id, made.wav, made.freshUntil))
+  if (wasUrgent || !made.busy) noteFailure(`${cacheFor(platform.env).folder}/${id}`, made.problem)
+  return instead(stale, made)
+}
+
+function noteFailure(key: string, problem: string): void {
   if (failures.size >= mostFailures) failures.clear()
-  failures.set(`${cacheFor(platform.env).folder}/${id}`, {
-    problem: made.problem,
-    until: Date.now() + failureMilliseconds,
-  })
-  return instead(stale, made.problem)
+  failures.set(key, { problem, busy: false, until: Date.now() + failureMilliseconds })
 }
 
 // What was heard before is better than nothing.
-const instead = (stale: Cached | null, problem: string): Rendered =>
-  stale === null ? { problem } : { ...toRendered(stale), outdated: problem }
-
-type Made = { wav: Buffer; freshUntil: Date } | { problem: string }
-
-const make = (env: Platform['env'], source: PromptSource): Promise<Made> =>
-  source.kind === 'say' ? makeSpoken(env, source) : makePlayed(env, source.url)
-
-async function makeSpoken(
-  env: Platform['env'],
-  { text, ...speaker }: PromptSource & { kind: 'say' },
-): Promise<Made> {
-  const spoken = await limited('speech', speaking, () => speak(env, text, speaker))
-  if (spoken === null) return { problem: 'The speech program has too much to say at the moment.' }
-  if ('problem' in spoken) return spoken
-  const converted = await toTelephoneWav(spoken.wav)
-  if ('problem' in converted) return { problem: `What the speech program wrote ${converted.problem}.` }
-  return { ...converted, freshUntil: forEver }
-}
-
-// A host that stalls holds up its own files only.
-async function makePlayed(env: Platform['env'], url: string): Promise<Made> {
-  const loaded = await limited(`host ${new URL(url).host}`, ofHost, () =>
-    limited('downloads', downloads, () => download(guardFor(env), url)),
-  )
-  if (loaded === null) return { problem: `${url} was not asked: its host keeps too many others waiting.` }
-  if ('problem' in loaded) return { problem: `${url} ${loaded.problem}.` }
-  const converted = await toTelephoneWav(loaded.bytes)
-  if ('problem' in converted) return { problem: `${url} ${converted.problem}.` }
-  return { ...converted, freshUntil: new Date(Date.now() + loaded.freshSeconds * 1000) }
-}
-
-// A call that waits for its prompt hears nothing and its hangup is not seen (freeswitch.md 5.1): better no prompt than
-// one for which it would wait behind all others.
-const speaking = { most: 4, patienceMs: 10_000 }
-const downloads = { most: 16, patienceMs: 10_000 }
-const ofHost = { most: 4, patienceMs: 10_000 }
-const forEver = new Date('2100-01-01T00:00:00Z')
+const instead = (stale: Cached | null, { problem, busy }: Failure): Rendered =>
+  stale === null ? { problem, busy } : { ...toRendered(stale), outdated: problem }
 
 function toRendered({ path, freshUntil }: Cached) {
   const seconds = Math.round((freshUntil.getTime() - Date.now()) / 1000)

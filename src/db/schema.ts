@@ -492,6 +492,8 @@ export const audioPrompts = pgTable(
   {
     id: text().primaryKey(),
     source: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** Whose call named it first, also when it is gone: in whose share of speech and downloads it is made. */
+    accountId: uuid(),
     /** When a step named it last, to the day. */
     createdAt: at().notNull().defaultNow(),
   },

@@ -1,3 +1,4 @@
+import { inOrder } from '../audio/limit.ts'
 import { prefetch, type Unmade } from '../audio/render.ts'
 import { type RunningCall, roleOf } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
@@ -14,6 +15,8 @@ const patienceForOthers = 100
 const latestMilliseconds = 1500
 // More than half a minute. Each process makes its own prompts, so processes that fail in turn could go on for ever.
 const mostWaits = 20
+// What comes later is begun when these are ready, or when the call comes to it: a long document takes no more than this.
+const soundsAhead = 4
 
 /** Makes the prompts of a document's next part ready, and gives the verb before which the call is to wait; null: all can
  * be heard now, or never will. `waits` is how often it has waited before the first of them; null: it is not to wait. */
@@ -26,41 +29,49 @@ export async function holdFor(
 ): Promise<Hold | null> {
   const sounds = soundsOf(verbs, from)
   const unready = new Set(sounds)
-  const making = sounds.map((sound) =>
-    makeReady(platform, call, sound.prompts, waits ?? 0).finally(() => unready.delete(sound)),
-  )
+  let decided = false
+  const makeReady = async (sound: Sound) => {
+    const urgent = sound === sounds[0]
+    if (await made(platform, call, sound.prompts, waits ?? 0, urgent)) unready.delete(sound)
+  }
+  const first = Promise.all(sounds.slice(0, 1).map(makeReady))
+  const others = inOrder(sounds.slice(1), soundsAhead - 1, makeReady, () => !decided)
   // A whisper comes back within a subroutine, which may not nest without end.
   if (waits === null || waits > mostWaits || roleOf(call).kind === 'whisper') return null
   const left = latestMilliseconds - (performance.now() - call.askedAt)
-  await anyOf(making.slice(0, 1), Math.min(waits === 0 ? patienceMilliseconds : patienceAgain, left))
-  await anyOf(making, Math.min(patienceForOthers, left))
-  const [first] = unready
-  if (first === undefined) return null
-  return { index: first.index, waits: first.index === from ? waits : 0 }
+  await either(first, Math.min(waits === 0 ? patienceMilliseconds : patienceAgain, left))
+  await either(Promise.all([first, others]), Math.min(patienceForOthers, left))
+  decided = true
+  const [next] = unready
+  if (next === undefined) return null
+  return { index: next.index, waits: next.index === from ? waits : 0 }
 }
 
-async function anyOf(making: readonly Promise<void>[], milliseconds: number): Promise<void> {
+async function either(making: Promise<unknown>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, Math.max(0, milliseconds))
   })
-  await Promise.race([Promise.all(making), late]).finally(() => clearTimeout(timer))
+  await Promise.race([making, late]).finally(() => clearTimeout(timer))
 }
 
 // Made while FreeSWITCH reads the document and plays what stands before; what cannot be made is told to the carrier, by
-// the part that asked for it first.
-async function makeReady(
+// the part that asked for it first. False: others came first, so that it is neither made nor given up.
+async function made(
   platform: Platform,
   call: RunningCall,
   prompts: Sound['prompts'],
   waits: number,
-): Promise<void> {
+  urgent: boolean,
+): Promise<boolean> {
   try {
-    for (const unmade of await prefetch(platform, prompts))
-      if (waits === 0) await tell(platform, call, unmade)
+    const unmade = await prefetch(platform, { accountId: call.accountId, urgent }, prompts)
+    if (unmade === null) return false
+    for (const one of unmade) if (waits === 0 || one.tried) await tell(platform, call, one)
   } catch (error) {
     platform.log.error({ err: error, callId: call.id }, 'Prompts could not be made ready')
   }
+  return true
 }
 
 function tell(platform: Platform, call: RunningCall, { source, problem, heard }: Unmade): Promise<void> {

@@ -92,13 +92,16 @@ export const noRequest: StoredStep = {
 const leaseSeconds = ({ instructions }: Pick<RunningCall, 'instructions'>) =>
   instructions.fallbackUrl === undefined ? 17 : 33
 
+/** A prompt that a call of an account is to hear. */
+export type NamedPrompt = { id: string; source: object; accountId: string }
+
 /** Stores a step of a call as its newest, with the prompts that its document needs: one statement. A step that was
  * stored meanwhile under the same number by the API (a live update) wins: then false. */
 export async function saveStep(
   db: Db,
   call: Pick<RunningCall, 'id' | 'step' | 'instructions'>,
   stored: StoredStep,
-  prompts: readonly { id: string; source: object }[] = [],
+  prompts: readonly NamedPrompt[] = [],
 ): Promise<boolean> {
   const { id, step } = call
   const saved = await preparedRows<{ step: number }>(
@@ -126,16 +129,16 @@ export async function saveStep(
 }
 
 /** Makes prompts known to every server process. */
-export async function savePrompts(db: Db, prompts: readonly { id: string; source: object }[]): Promise<void> {
+export async function savePrompts(db: Db, prompts: readonly NamedPrompt[]): Promise<void> {
   if (prompts.length > 0) await db.execute(sql`WITH ${knownPrompts(prompts)} SELECT 1`)
 }
 
 // One JSON parameter, so that the statement's text is the same for any number of prompts. What is used stays young, so
 // that housekeeping takes no prompt that a call has just been told to play; of one that is young already nothing is
 // written or locked: half of all calls may say the same.
-const knownPrompts = (prompts: readonly { id: string; source: object }[]): SQL => sql`
-  named AS (SELECT n->>'id' AS id, n->'source' AS source FROM jsonb_array_elements(${JSON.stringify(prompts)}::jsonb) n),
-  new AS (INSERT INTO audio_prompts (id, source) SELECT id, source FROM named ON CONFLICT (id) DO NOTHING),
+const knownPrompts = (prompts: readonly NamedPrompt[]): SQL => sql`
+  named AS (SELECT n->>'id' AS id, n->'source' AS source, (n->>'accountId')::uuid AS account_id FROM jsonb_array_elements(${JSON.stringify(prompts)}::jsonb) n),
+  new AS (INSERT INTO audio_prompts (id, source, account_id) SELECT id, source, account_id FROM named ON CONFLICT (id) DO NOTHING),
   young AS (UPDATE audio_prompts SET created_at = now() WHERE id IN (
     SELECT p.id FROM audio_prompts p WHERE p.id IN (SELECT id FROM named) AND p.created_at < now() - interval '1 day'
     FOR UPDATE SKIP LOCKED))`

@@ -92,7 +92,12 @@ async function write(
     ...(await recordingFacts(platform, call, stop, at, dial)),
     ...(hold === null ? {} : { hold }),
   })
-  const prompts = segment.prompts.map((source) => ({ id: promptName(platform.keys, source), source }))
+  const { accountId } = call
+  const prompts = segment.prompts.map((source) => ({
+    id: promptName(platform.keys, source),
+    source,
+    accountId,
+  }))
   return { actions: segment.actions, prompts }
 }
 

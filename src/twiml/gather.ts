@@ -41,9 +41,11 @@ export const gather: Rules<Gather> = {
     }
   },
   answers: () => true,
-  prompts: (verb) => verb.nested.flatMap(promptsOf),
+  prompts: (verb) => [...new Set(heardIn(verb).filter((heard) => typeof heard !== 'number'))],
   write(verb, place) {
-    const prompt = verb.nested.flatMap((nested) => filesOf(nested, place.promptUrl)).slice(0, mostFiles)
+    const prompt = heardIn(verb).map((heard) =>
+      typeof heard === 'number' ? silence(heard * 1000) : place.promptUrl(heard),
+    )
     const collect = collectDigits({
       most: verb.numDigits ?? mostDigits,
       timeout: verb.timeoutSeconds * 1000,
@@ -96,14 +98,13 @@ function readNested(reading: Reading, element: Element): Gather['nested'] {
   })
 }
 
-function promptsOf(nested: Say | Play | Pause): readonly PromptSource[] {
-  if (nested.verb === 'Pause') return []
-  return nested.verb === 'Say' ? say.prompts(nested) : play.prompts(nested)
-}
+// A prompt, or seconds of silence, for each file that is heard.
+const heardIn = ({ nested }: Gather): (PromptSource | number)[] =>
+  nested.flatMap(piecesOf).slice(0, mostFiles)
 
 // Digits that a nested Play would send have no place in a prompt that listens for digits: they are not played.
-function filesOf(nested: Say | Play | Pause, promptUrl: (source: PromptSource) => string): string[] {
-  if (nested.verb === 'Pause') return nested.seconds === 0 ? [] : [silence(nested.seconds * 1000)]
-  const files = promptsOf(nested).map(promptUrl)
-  return Array.from({ length: Math.min(nested.loop, mostFiles) }, () => files).flat()
+function piecesOf(nested: Say | Play | Pause): (PromptSource | number)[] {
+  if (nested.verb === 'Pause') return nested.seconds === 0 ? [] : [nested.seconds]
+  const prompts = nested.verb === 'Say' ? say.prompts(nested) : play.prompts(nested)
+  return Array.from({ length: Math.min(nested.loop, mostFiles) }, () => prompts).flat()
 }

@@ -10,6 +10,7 @@ if (text === 'garbage') {
   stdout.write('no sound')
   process.exit(0)
 }
+if (text.startsWith('slow')) await new Promise((resolve) => setTimeout(resolve, 2000))
 if (text === 'stall') setInterval(() => {}, 1000)
 else {
   const told = Buffer.from(

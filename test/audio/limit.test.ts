@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { limited } from '../../src/audio/limit.ts'
+import { inOrder, limited } from '../../src/audio/limit.ts'
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -47,4 +47,32 @@ test('whoever waits longer than the patience is not served, and takes no place o
   free()
   expect(await Promise.all([first, third])).toEqual(['first', 'third'])
   expect(await limited('patience', limits, async () => 'fourth')).toBe('fourth')
+})
+
+test('what a call waits for goes first, also when the call comes later', async () => {
+  const limits = { most: 1, patienceMs: 5000 }
+  const began: string[] = []
+  const wishes = { a: { urgent: false }, b: { urgent: false }, c: { urgent: false }, d: { urgent: true } }
+  const done = Object.entries(wishes).map(([name, wish]) =>
+    limited('urgent', limits, () => pause(5).then(() => began.push(name)), wish),
+  )
+  wishes.c.urgent = true
+  await Promise.all(done)
+  expect(began).toEqual(['a', 'c', 'd', 'b'])
+})
+
+test('so many at a time, in order, until nothing more is wanted', async () => {
+  const began: number[] = []
+  let [running, highest] = [0, 0]
+  const work = async (item: number) => {
+    began.push(item)
+    highest = Math.max(highest, ++running)
+    await pause(1)
+    running--
+  }
+  await inOrder([1, 2, 3, 4, 5, 6, 7], 3, work)
+  expect([began, highest]).toEqual([[1, 2, 3, 4, 5, 6, 7], 3])
+  began.length = 0
+  await inOrder([1, 2, 3, 4, 5, 6, 7], 3, work, () => began.length < 5)
+  expect(began).toEqual([1, 2, 3, 4, 5])
 })

@@ -48,6 +48,7 @@ async function stored(source: PromptSource): Promise<string> {
   await platform.db.insert(audioPrompts).values({ id, source }).onConflictDoNothing()
   return id
 }
+const ahead = { accountId: 'an account', urgent: false }
 const render = async (source: PromptSource) => renderPrompt(platform, await stored(source))
 function fileOf(rendered: Rendered) {
   if ('problem' in rendered) throw new Error(rendered.problem)
@@ -99,7 +100,7 @@ describe('Say', () => {
     ['nothing', /^The speech program \S+ wrote nothing\.$/],
     ['garbage', /^What the speech program wrote is neither WAV nor MP3\.$/],
   ])('%s', async (text, problem) => {
-    expect(await render(say(text))).toEqual({ problem: expect.stringMatching(problem) })
+    expect(await render(say(text))).toEqual({ problem: expect.stringMatching(problem), busy: false })
   })
 
   test('a program that is not there is named', async () => {
@@ -134,7 +135,9 @@ describe('Play', () => {
     )
     const problem = `${server.url}/gone-later.wav answered 404.`
     // Made ready by the part, then asked for by FreeSWITCH while the failure is still known.
-    expect(await prefetch(platform, [source])).toEqual([{ source, problem, heard: 'as before' }])
+    expect(await prefetch(platform, ahead, [source])).toEqual([
+      { source, problem, heard: 'as before', tried: true },
+    ])
     expect(await render(source)).toEqual({ path, maxAgeSeconds: 0, outdated: problem })
     expect(server.requests.map(({ url }) => url)).toEqual(['/b.wav', '/gone-later.wav'])
     await utimes(fileOf(fresh), new Date(), new Date(Date.now() - 1000))
@@ -146,7 +149,7 @@ describe('Play', () => {
     ['/gone', 'answered 404.'],
     ['/page', 'is neither WAV nor MP3.'],
   ])('%s', async (path, problem) => {
-    const told = { problem: `${server.url}${path} ${problem}` }
+    const told = { problem: `${server.url}${path} ${problem}`, busy: false }
     expect(await render(play(path))).toEqual(told)
     expect(await render(play(path))).toEqual(told)
     expect(server.requests).toHaveLength(1)
@@ -174,7 +177,8 @@ describe('Play', () => {
 
 describe('all prompts', () => {
   test.each(['0'.repeat(32), 'x', '../../etc/passwd', ''])('%s is no prompt', async (id) => {
-    expect(await renderPrompt(platform, id)).toEqual({ problem: 'There is no such prompt.' })
+    const none = { problem: 'There is no such prompt.', busy: false }
+    expect(await renderPrompt(platform, id)).toEqual(none)
   })
 
   test('asked for at once from many sides they are made once', async () => {
@@ -186,14 +190,31 @@ describe('all prompts', () => {
 
   test('made ready ahead, without a stored source, with word of what cannot be made', async () => {
     const [good, bad] = [play('/ahead.wav'), play('/gone-ahead')]
-    expect(await prefetch(platform, [good, bad, good])).toEqual([
-      { source: bad, problem: `${server.url}/gone-ahead answered 404.`, heard: 'nothing' },
+    expect(await prefetch(platform, ahead, [good, bad, good])).toEqual([
+      { source: bad, problem: `${server.url}/gone-ahead answered 404.`, heard: 'nothing', tried: true },
     ])
     expect(server.requests.map(({ url }) => url).sort()).toEqual(['/ahead.wav', '/gone-ahead'])
     expect(await renderPrompt(platform, promptName(platform.keys, good))).toMatchObject({
       maxAgeSeconds: expect.any(Number),
     })
   })
+
+  test('one account’s long documents hold up nobody else, and what a call waits for goes first', async () => {
+    const done: string[] = []
+    const made = async (accountId: string, text: string, urgent = false) => {
+      await prefetch(platform, { accountId, urgent }, [say(text)])
+      done.push(text)
+    }
+    const long = ['slow 1', 'slow 2', 'slow 3', 'slow 4', 'slow 5'].map((text) => made('long', text))
+    const waited = render(say('slow 5'))
+    await made('other', 'Short')
+    expect(done).toEqual(['Short'])
+    // FreeSWITCH asks for the last of them.
+    expect(fileOf(await waited)).toMatch(/\.wav$/)
+    await Promise.all(long)
+    expect(done.slice(1, 3).sort()).toEqual(['slow 1', 'slow 2'])
+    expect(done.slice(3, 5)).toContain('slow 5')
+  }, 30_000)
 
   test('a host that stalls holds up its own files only', async () => {
     const other = await startServer(
@@ -202,6 +223,7 @@ describe('all prompts', () => {
     )
     const stalled = prefetch(
       platform,
+      { ...ahead, urgent: true },
       Array.from({ length: 20 }, (_, n) => play(`/stall/${n}`)),
     )
     expect(fileOf(await render(say('Meanwhile')))).toMatch(/\.wav$/)

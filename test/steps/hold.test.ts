@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { cacheFor, keep } from '../../src/audio/cache.ts'
 import { promptName } from '../../src/audio/prompt.ts'
-import { errorLogs, phoneCalls } from '../../src/db/schema.ts'
+import { audioPrompts, errorLogs, phoneCalls } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { holdIn } from '../../src/steps/hold.ts'
 import { sine, wav } from '../audio/sounds.ts'
@@ -44,6 +44,7 @@ beforeAll(async () => {
     '/late': `<Response>${play('/late')}<Dial>+14155550001</Dial></Response>`,
     '/gone': `<Response>${play('/gone')}<Pause/></Response>`,
     '/never': `<Response>${play('/never')}</Response>`,
+    '/many': `<Response>${Array.from({ length: 12 }, (_, n) => play(`/many/${n}`)).join('')}</Response>`,
     '/gone-later': `<Response>${play('/gone-later')}</Response>`,
   }
   webhooks = await startWebhooks(documents)
@@ -131,12 +132,43 @@ test('what will never be there is not waited for any longer, and is told once', 
   })
 })
 
+test('of a long document only what is heard soon is made ahead, in the account’s name; the rest in its turn', async () => {
+  const asked = () => sounds.requests.filter(({ url }) => url.startsWith('/many')).length
+  const call = await arrive(3)
+  expect(call.actions.at(-2)).toBe('set twiml_at=1.wait.0.0')
+  for (let turn = 0; turn < 5; turn++) {
+    release()
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  expect(asked()).toBe(4)
+  const releasing = setInterval(release, 20)
+  const heard: string[] = []
+  let actions = await call.comeBack('1.wait.0.0')
+  for (let turn = 0; turn < 30; turn++) {
+    heard.push(...actions.filter((action) => action.startsWith('playback http')))
+    const [, at] = /^set twiml_at=(1\.wait\..*)$/.exec(actions.at(-2) ?? '') ?? []
+    if (at === undefined) break
+    actions = await call.comeBack(at)
+  }
+  clearInterval(releasing)
+  const names = Array.from({ length: 12 }, (_, n) =>
+    promptName(platform.keys, { kind: 'play', url: `${sounds.url}/many/${n}` }),
+  )
+  expect(heard).toEqual(names.map((name) => expect.stringContaining(`/${name}.wav`)))
+  const [prompt] = await platform.db
+    .select()
+    .from(audioPrompts)
+    .where(eq(audioPrompts.id, names[11] ?? ''))
+  const [row] = await platform.db.select().from(phoneCalls).where(eq(phoneCalls.id, call.id))
+  expect(prompt?.accountId).toBe(row?.accountId)
+})
+
 test('what was heard before is heard again when no newer one can be had, and that is told', async () => {
   const url = `${sounds.url}/gone-later`
   const before = wav([sine(400, 8000, 0.2)], 8000)
   const name = promptName(platform.keys, { kind: 'play', url })
   await keep(cacheFor(platform.env), name, before, new Date(Date.now() - 1000))
-  const actions = await released(await arrive(3))
+  const actions = await released(await arrive(4))
   expect(actions).toContain(`playback ${platform.env.SWITCH_URL}/freeswitch/audio/${name}.wav`)
   // FreeSWITCH asks while it is still known that there is no newer one.
   const heard = await app.request(`/freeswitch/audio/${name}.wav`)

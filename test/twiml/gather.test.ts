@@ -11,6 +11,7 @@ function gathered(attributes: Record<string, string>, inner = ''): string {
     .join('')
   return `<Response><Gather${text}>${inner}</Gather></Response>`
 }
+const twenty = Array.from({ length: 20 }, (_, n) => n)
 const collecting = (document: string) =>
   actionsOf(document).find((action) => action.startsWith('play_and_get_digits'))
 
@@ -142,6 +143,17 @@ describe('prompts', () => {
       `play_and_get_digits 0 1 1 5000 # file_string://${files} silence_stream://10 digits ^[0-9*#]*$ 5000`,
     )
     expect(segmentOf(gathered({}, inner)).prompts).toHaveLength(2)
+  })
+
+  test('no more is made ready than is heard, and each once', () => {
+    const inner =
+      '<Play loop="150">/first.wav</Play><Pause/>' +
+      twenty.map((n) => `<Play loop="5">/${n}.wav</Play>`).join('')
+    const { prompts } = segmentOf(gathered({}, inner))
+    expect(prompts.map((prompt) => prompt.kind === 'play' && new URL(prompt.url).pathname)).toEqual([
+      '/first.wav',
+      ...twenty.slice(0, 10).map((n) => `/${n}.wav`),
+    ])
   })
 
   test('loops without end do end', () => {

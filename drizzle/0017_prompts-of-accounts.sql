@@ -1,0 +1,1 @@
+ALTER TABLE "audio_prompts" ADD COLUMN "account_id" uuid;
