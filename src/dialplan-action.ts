@@ -101,6 +101,12 @@ export function record(url: string, maxSeconds: number, silenceSeconds: number):
 /** Records the whole call from here on to one of our own URLs. */
 export const recordSession = (url: string): Action => action('record_session', `http_cache://${ownUrl(url)}`)
 
+/** Records the call to one of our own URLs once a bridge has joined it with another, and not before; null: no more. */
+export const recordOnceJoined = (url: string | null): Action =>
+  url === null
+    ? unset('execute_on_pre_bridge')
+    : action('set', `execute_on_pre_bridge=record_session http_cache://${ownUrl(url)}`)
+
 /** Ends the recording of the call that goes to that URL. */
 export const stopRecordSession = (url: string): Action =>
   action('stop_record_session', `http_cache://${ownUrl(url)}`)

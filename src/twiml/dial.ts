@@ -6,6 +6,7 @@ import {
   legHangsUpAfter,
   legRunsFirst,
   legSendsDigits,
+  recordOnceJoined,
   recordSession,
   ringBack,
   set,
@@ -164,17 +165,16 @@ function bridgeVariables(verb: Dial, { answered }: Place): Action[] {
   ]
 }
 
+// FreeSWITCH would begin a recording at once that is to have nothing before the answer, and leave an empty one of a Dial
+// that nobody answers. An earlier Dial's may still be meant to begin, if the API has led the call out of that.
 function writeRecording(recording: DialRecording | null, { recordingUrl }: Place) {
-  if (recording === null) return { before: [], after: [] }
+  if (recording === null) return { before: [recordOnceJoined(null)], after: [] }
   if (recordingUrl === undefined) throw new Error('A Dial that records needs a URL to upload to.')
-  return {
-    before: [
-      ...takeSides(recording),
-      set('RECORD_BRIDGE_REQ', String(recording.from === 'answer')),
-      recordSession(recordingUrl),
-    ],
-    after: [stopRecordSession(recordingUrl)],
-  }
+  const begin =
+    recording.from === 'answer'
+      ? [recordOnceJoined(recordingUrl)]
+      : [recordOnceJoined(null), recordSession(recordingUrl)]
+  return { before: [...takeSides(recording), ...begin], after: [stopRecordSession(recordingUrl)] }
 }
 
 function actionParams(outcome: NonNullable<Outcome['dial']>): Record<string, string> {

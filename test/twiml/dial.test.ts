@@ -29,6 +29,7 @@ const variables = (changed: Record<string, string | null> = {}) =>
     ringback: '%(2000,4000,440,480)',
     bridge_terminate_key: null,
     effective_caller_id_number: null,
+    execute_on_pre_bridge: null,
     ...changed,
   }).map(([name, value]) => (value === null ? `unset ${name}` : `set ${name}=${value}`))
 const whole = (changed: Record<string, string | null>, ...bridge: string[]) => [
@@ -104,27 +105,27 @@ describe('how it is written', () => {
   })
 
   const url = 'http_cache://http://switch:3001/freeswitch/recordings/aBc123.wav'
+  const atOnce = ['unset execute_on_pre_bridge', `record_session ${url}`]
+  const onceJoined = [`set execute_on_pre_bridge=record_session ${url}`]
   test.each([
-    ['record-from-answer', {}, ['false', 'true', 'false', 'false']],
-    ['record-from-ringing', {}, ['false', 'false', 'false', 'false']],
-    ['record-from-answer-dual', {}, ['true', 'true', 'false', 'false']],
-    ['record-from-ringing-dual', {}, ['true', 'false', 'false', 'false']],
-    ['true', {}, ['false', 'true', 'false', 'false']],
-    ['record-from-answer', { recordingTrack: 'inbound' }, ['false', 'true', 'true', 'false']],
-    ['record-from-answer', { recordingTrack: 'outbound' }, ['false', 'true', 'false', 'true']],
-  ])('record %s %j', (record, more, [stereo, bridged, readOnly, writeOnly]) => {
-    expect(actionsOf(dialled({ record, ...more }))).toEqual(
-      whole(
-        {},
-        `set RECORD_STEREO=${stereo}`,
-        `set RECORD_READ_ONLY=${readOnly}`,
-        `set RECORD_WRITE_ONLY=${writeOnly}`,
-        `set RECORD_BRIDGE_REQ=${bridged}`,
-        `record_session ${url}`,
-        `bridge ${leg(0)}`,
-        `stop_record_session ${url}`,
-      ),
-    )
+    ['record-from-answer', {}, ['false', 'false', 'false'], onceJoined],
+    ['record-from-ringing', {}, ['false', 'false', 'false'], atOnce],
+    ['record-from-answer-dual', {}, ['true', 'false', 'false'], onceJoined],
+    ['record-from-ringing-dual', {}, ['true', 'false', 'false'], atOnce],
+    ['true', {}, ['false', 'false', 'false'], onceJoined],
+    ['record-from-answer', { recordingTrack: 'inbound' }, ['false', 'true', 'false'], onceJoined],
+    ['record-from-answer', { recordingTrack: 'outbound' }, ['false', 'false', 'true'], onceJoined],
+  ])('record %s %j', (record, more, [stereo, readOnly, writeOnly], begin) => {
+    expect(actionsOf(dialled({ record, ...more }))).toEqual([
+      ...whole({}).slice(0, -2),
+      `set RECORD_STEREO=${stereo}`,
+      `set RECORD_READ_ONLY=${readOnly}`,
+      `set RECORD_WRITE_ONLY=${writeOnly}`,
+      ...begin,
+      `bridge ${leg(0)}`,
+      `stop_record_session ${url}`,
+      `transfer ${callId} XML twiml`,
+    ])
   })
 
   test.each(['do-not-record', 'false', 'maybe', ''])('record %s', (record) => {
