@@ -68,16 +68,29 @@ export async function storeContact(
     })
 }
 
-/** Removes a contact and gives it, or nothing when it was not there. */
+/** The trunk of a stored contact, or null when there is none. */
+export async function trunkOfContact(tx: Db, self: SwitchOfRegion, key: ContactKey): Promise<string | null> {
+  const [found] = await tx
+    .select({ trunkId: registrations.trunkId })
+    .from(registrations)
+    .where(isContact(self, key))
+  return found?.trunkId ?? null
+}
+
+/** Removes a contact of a trunk and gives it, or nothing when it was not there. */
 export const removeContact = (
   tx: Db,
   self: SwitchOfRegion,
-  { registrationId, username }: ContactKey,
+  trunkId: string,
+  key: ContactKey,
 ): Promise<Contact[]> =>
   tx
     .delete(registrations)
-    .where(and(atSwitch(self, registrationId), eq(registrations.username, username)))
+    .where(and(isContact(self, key), eq(registrations.trunkId, trunkId)))
     .returning()
+
+const isContact = (self: SwitchOfRegion, { registrationId, username }: ContactKey) =>
+  and(atSwitch(self, registrationId), eq(registrations.username, username))
 
 const atSwitch = (self: SwitchOfRegion, registrationId: string) =>
   and(eq(registrations.switchId, self.id), eq(registrations.registrationId, registrationId))

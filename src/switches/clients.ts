@@ -14,6 +14,7 @@ import {
   sharesCallId,
   storeContact,
   tellOfClient,
+  trunkOfContact,
 } from './client-queries.ts'
 import type { SwitchOfRegion } from './hold.ts'
 
@@ -42,11 +43,13 @@ export async function clientRegistered(
 /** Takes that a contact is gone: unregistered, expired or flushed. */
 export async function clientGone(db: Db, self: SwitchOfRegion, key: ContactKey): Promise<void> {
   await db.transaction(async (tx) => {
-    for (const contact of await removeContact(tx, self, key)) {
-      await lockContacts(tx, contact.trunkId)
-      if ((await countContacts(tx, contact.trunkId)) === 0)
-        await tellOfClient(tx, 'sip_trunk.client_unregistered', contact.trunkId, contact)
-    }
+    const trunkId = await trunkOfContact(tx, self, key)
+    if (trunkId === null) return
+    // Before the row, as whoever stores it does: the other way round each would wait for the other.
+    await lockContacts(tx, trunkId)
+    for (const contact of await removeContact(tx, self, trunkId, key))
+      if ((await countContacts(tx, trunkId)) === 0)
+        await tellOfClient(tx, 'sip_trunk.client_unregistered', trunkId, contact)
   })
 }
 

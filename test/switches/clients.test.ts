@@ -2,11 +2,14 @@ import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { events, registrations } from '../../src/db/schema.ts'
 import { freeswitch } from '../../src/freeswitch/index.ts'
+import { contactsAt, lockContacts, storeContact } from '../../src/switches/client-queries.ts'
+import { clientGone, clientRegistered } from '../../src/switches/clients.ts'
 import { switchForTrunk } from '../../src/switches/lookup.ts'
 import { registrationOf } from '../../src/switches/registration.ts'
 import type { StartedSwitches } from '../../src/switches/switches.ts'
 import { changeTrunk } from '../../src/trunks/change.ts'
 import { deleteTrunk } from '../../src/trunks/queries.ts'
+import { registrationMark, toMwiAccount } from '../../src/trunks/registration-mark.ts'
 import type { Trunk, TrunkSettings } from '../../src/trunks/trunk.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FakeFreeswitch, registerEvent } from '../support/fake-freeswitch.ts'
@@ -236,4 +239,25 @@ test('a registration that we did not let in is none of ours', async () => {
   await server.idle()
   expect(flushesOf(foreign)).toEqual([])
   expect(await registrationOf(db(), trunk)).toMatchObject({ state: 'unregistered' })
+})
+
+// Only PostgreSQL runs both at once; there each waited for the other, and the word of one was dropped.
+test('a contact that is renewed while its end is taken in: both words are', async () => {
+  const self = { id: '10.0.0.1:8021', region: 'hydrogen' }
+  const trunk = await client()
+  const mark = registrationMark(trunk)
+  const told = {
+    ...(await register(trunk)),
+    ...{ mark: toMwiAccount(mark), userAgent: null, networkIp: null, networkPort: null },
+  }
+  await clientRegistered(db(), self, told)
+  let gone: Promise<void> | undefined
+  await db().transaction(async (tx) => {
+    await lockContacts(tx, trunk.id)
+    gone = clientGone(db(), self, told)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await storeContact(tx, self, { trunkId: trunk.id, mark }, told)
+  })
+  await gone
+  expect(await contactsAt(db(), self)).toEqual([])
 })
