@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type Db, rows } from '../db/connect.ts'
-import { isHeld } from '../switches/hold.ts'
+import type { Region } from '../regions.ts'
+import { isHeld, switchesOf } from '../switches/hold.ts'
 
 /** A number of things of one kind. */
 export type Count = { kind: string; count: number }
@@ -68,12 +69,16 @@ export type KnownSwitch = {
   sinceSeconds: number
 }
 
-/** Every switch that was ever looked for. */
-export async function knownSwitches(db: Db): Promise<KnownSwitch[]> {
+/** The switches of the regions, in their order; one that was taken out of them is missed by nobody. */
+export async function knownSwitches(db: Db, regions: readonly Region[]): Promise<KnownSwitch[]> {
   const found = await rows<Omit<KnownSwitch, 'sinceSeconds'> & { since_seconds: number }>(
     db,
     sql`SELECT s.id, s.region, s.name, (${isHeld(sql`s`)}) IS TRUE AS watched,
-      extract(epoch FROM now() - s.since)::float8 AS since_seconds FROM switches s ORDER BY s.region, s.id`,
+      extract(epoch FROM now() - s.since)::float8 AS since_seconds FROM switches s`,
   )
-  return found.map(({ since_seconds, ...known }) => ({ ...known, sinceSeconds: since_seconds }))
+  const known = found.map(({ since_seconds, ...known }) => ({ ...known, sinceSeconds: since_seconds }))
+  return switchesOf(regions).map(
+    ({ id, region }) =>
+      known.find((stored) => stored.id === id) ?? { id, region, name: null, watched: false, sinceSeconds: 0 },
+  )
 }

@@ -1,5 +1,4 @@
 import { Gauge, Registry } from 'prom-client'
-import type { Db } from '../db/connect.ts'
 import type { Platform } from '../platform.ts'
 import {
   type Backlog,
@@ -14,7 +13,7 @@ import { inTime, shared } from './look.ts'
 
 /** The gauges of what the tables hold, the same whichever process is asked; the function that it gives prints them as
  * they are now. A database that does not answer leaves them as they were and shows in `trunks_database_up`. */
-export function gaugesFor({ db, log }: Platform): () => Promise<string> {
+export function gaugesFor({ db, env, log }: Platform): () => Promise<string> {
   const registry = new Registry()
   const registers = [registry]
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
@@ -29,7 +28,7 @@ export function gaugesFor({ db, log }: Platform): () => Promise<string> {
 
   return shared(async () => {
     try {
-      const found = await inTime(readTables(db))
+      const found = await inTime(readTables({ db, env }))
       set(calls, 'status', found.calls, ['queued', 'initiated', 'ringing', 'in-progress'])
       set(states, 'state', found.gateways, gatewayStates)
       contacts.set(found.contacts)
@@ -57,11 +56,11 @@ const gatewayStates = [
   'no_switch',
 ]
 
-const readTables = async (db: Db) => ({
+const readTables = async ({ db, env }: Pick<Platform, 'db' | 'env'>) => ({
   calls: await liveCalls(db),
   gateways: await gateways(db),
   contacts: await clientContacts(db),
-  switches: await knownSwitches(db),
+  switches: await knownSwitches(db, env.regions),
   queue: await queuedCalls(db),
   callbacks: await waitingCallbacks(db),
 })

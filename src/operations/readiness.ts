@@ -2,7 +2,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { sql } from 'drizzle-orm'
 import { speechProblem } from '../audio/render.ts'
 import type { Platform } from '../platform.ts'
-import { switchesOf } from '../switches/hold.ts'
 import { type Backlog, type KnownSwitch, knownSwitches, queuedCalls, waitingCallbacks } from './counts.ts'
 import { inTime, shared } from './look.ts'
 
@@ -44,7 +43,7 @@ const speechNow = ({ env }: Platform): Promise<string | null> =>
 type Tables = Awaited<ReturnType<typeof readTables>>
 
 function report(platform: Platform, speech: string | null, tables: Tables | null): Readiness {
-  const switches = tables === null ? [] : ours(platform, tables.switches)
+  const switches = tables?.switches ?? []
   const problems = [
     ...(tables === null ? ['The database does not answer.'] : []),
     ...switchProblems(platform, switches),
@@ -68,23 +67,17 @@ function report(platform: Platform, speech: string | null, tables: Tables | null
   }
 }
 
-async function readTables({ db }: Platform) {
+async function readTables({ db, env }: Platform) {
   const asked = performance.now()
   await db.execute(sql`SELECT 1`)
   const latencyMs = Math.round((performance.now() - asked) * 10) / 10
   const [switches, calls, callbacks] = [
-    await knownSwitches(db),
+    await knownSwitches(db, env.regions),
     await queuedCalls(db),
     await waitingCallbacks(db),
   ]
   return { latencyMs, switches, calls, callbacks }
 }
-
-const ours = ({ env }: Platform, known: readonly KnownSwitch[]): KnownSwitch[] =>
-  switchesOf(env.regions).map(
-    ({ id, region }) =>
-      known.find((found) => found.id === id) ?? { id, region, name: null, watched: false, sinceSeconds: 0 },
-  )
 
 function switchProblems({ env }: Platform, switches: readonly KnownSwitch[]): string[] {
   if (!env.EVENT_SOCKET) return ['EVENT_SOCKET is off: no switch is told anything.']

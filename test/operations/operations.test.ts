@@ -236,6 +236,8 @@ test('/metrics tells gateways that no switch is known to run, and how callbacks 
     'trunks_callback_seconds_count{result="delivered"} 1',
   ])
     expect(text).toContain(`${line}\n`)
+  // It is in REGIONS_FILE no longer: an alert on it would never end.
+  expect(text.match(/^trunks_switch_up.*$/gm)).toEqual(['trunks_switch_up{region="hydrogen",switch="s1"} 1'])
 })
 
 test('/metrics is not on the public listener', async () => {
