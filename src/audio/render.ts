@@ -134,7 +134,10 @@ function noteFailure(key: string, problem: string): void {
 const instead = (stale: Cached | null, { problem, busy }: Failure): Rendered =>
   stale === null ? { problem, busy } : { ...toRendered(stale), outdated: problem }
 
+// A switch that asks again costs one read of a file; one that keeps prompts for long has its disk full of them.
+const mostSeconds = 3600
+
 function toRendered({ path, freshUntil }: Cached) {
   const seconds = Math.round((freshUntil.getTime() - Date.now()) / 1000)
-  return { path, maxAgeSeconds: Math.min(Math.max(seconds, 0), 86_400), outdated: null }
+  return { path, maxAgeSeconds: Math.min(Math.max(seconds, 0), mostSeconds), outdated: null }
 }

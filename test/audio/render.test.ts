@@ -79,7 +79,7 @@ describe('Say', () => {
     expect(strength(samples, 440, 8000)).toBeCloseTo(8000 / 32768, 2)
     const before = await stat(fileOf(first))
     const second = await render(say('Welcome.'))
-    expect(second).toEqual({ path: fileOf(first), maxAgeSeconds: 86_400, outdated: null })
+    expect(second).toEqual({ path: fileOf(first), maxAgeSeconds: 3600, outdated: null })
     expect((await stat(fileOf(second))).ino).toBe(before.ino)
   })
 
