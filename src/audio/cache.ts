@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../env.ts'
 
-/** A folder of prompts, kept below a size by forgetting what was not heard for longest. A file's access time is when it
+/** A folder of prompts, kept below a size by forgetting what was not heard for long, the larger the sooner. A file's access time is when it
  * was last used, its modification time is until when it is fresh. */
 export type Cache = { folder: string; mostBytes: number }
 
@@ -67,7 +67,10 @@ async function forgetUnused({ folder, mostBytes }: Cache, added: number): Promis
   const files = await Promise.all((await readdir(folder)).map((name) => measure(join(folder, name))))
   let bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   if (bytes <= mostBytes) return
-  for (const file of files.sort((a, b) => a.usedAt - b.usedAt)) {
+  // By how long it was not heard times its size: somebody's few huge files do not drive out everybody's small ones.
+  const newest = files.reduce((latest, { usedAt }) => Math.max(latest, usedAt), 0)
+  const cost = (file: (typeof files)[number]) => (newest - file.usedAt) * file.bytes
+  for (const file of files.sort((a, b) => cost(b) - cost(a))) {
     if (bytes <= mostBytes * 0.9) return
     await rm(file.path, { force: true })
     bytes -= file.bytes

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -44,4 +44,17 @@ test('what a process that died left half written goes with the rest', async () =
   await keep(cache, 'last', Buffer.alloc(20_000), later)
   expect(await bytesIn(cache.folder)).toBeLessThanOrEqual(mostBytes)
   expect(await lookUp(cache, 'last')).not.toBeNull()
+})
+
+test('a few huge files that are heard now and then do not drive out many small ones', async () => {
+  const cache = { folder: join(root, 'huge'), mostBytes }
+  const usedBefore = async (id: string, bytes: number, seconds: number) => {
+    await keep(cache, id, Buffer.alloc(bytes), later)
+    await utimes(join(cache.folder, `${id}.wav`), new Date(Date.now() - seconds * 1000), later)
+  }
+  for (let n = 0; n < 20; n++) await usedBefore(`small${n}`, 500, 600)
+  for (let n = 0; n < 12; n++) await usedBefore(`huge${n}`, 15_000, 60 - n)
+  const left = await readdir(cache.folder)
+  expect(left.filter((name) => name.startsWith('small'))).toHaveLength(20)
+  expect(await bytesIn(cache.folder)).toBeLessThanOrEqual(mostBytes * 1.05)
 })
