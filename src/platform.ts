@@ -38,7 +38,7 @@ export type Switches = {
   /** The channels that a switch runs, or null when it does not tell. */
   liveChannels(switchId: string): Promise<LiveChannels | null>
   /** Calls back for the channel events of the switches that this process watches: each event reaches one process, in
-   * order for each switch, and not at all while nobody was connected. `switchName` as in a fetch's `hostname`. */
+   * order for each channel, and not at all while nobody was connected. `switchName` as in a fetch's `hostname`. */
   onChannelEvent(heard: (event: SwitchEvent, switchName: string) => Promise<void>): void
   views(): SwitchView[]
   stop(): Promise<void>

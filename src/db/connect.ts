@@ -31,7 +31,10 @@ export type OnStatement = (text: string) => void
 
 /** Opens PostgreSQL at a `postgres://` URL. Nothing is asked of it before the first query. */
 export function openPostgres(url: string, connections = 10, onStatement?: OnStatement): Database {
-  const client = postgres(url, { max: connections, onnotice: () => {}, connect_timeout: 5, backoff })
+  const client = postgres(url, {
+    ...{ max: connections, onnotice: () => {}, connect_timeout: 5, backoff },
+    connection: isPooled(url) ? {} : patience,
+  })
   const db = drizzlePostgres(client, { schema, casing: 'snake_case', ...loggerFor(onStatement) })
   return {
     db,
@@ -48,6 +51,23 @@ export function openPostgres(url: string, connections = 10, onStatement?: OnStat
     close: () => client.end({ timeout: 3 }),
   }
 }
+
+// A process whose machine vanishes leaves PostgreSQL a connection that looks alive for hours, and with it the locks of its
+// transaction: PostgreSQL finds out in eleven seconds. A process that stands still answers for its machine; it has a minute
+// and no less, since the driver (3.4) takes the loss of a connection within a transaction badly when it goes on: it may
+// end the process. And whoever waits for a lock holds a connection that others need.
+const patience = {
+  ...{
+    tcp_keepalives_idle: 5,
+    tcp_keepalives_interval: 2,
+    tcp_keepalives_count: 3,
+    tcp_user_timeout: 10_000,
+  },
+  ...{ idle_in_transaction_session_timeout: 60_000, lock_timeout: 5000 },
+}
+
+// A pooler refuses a connection that brings settings which it does not know (README, DATABASE_URL).
+const isPooled = (url: string): boolean => /[?&]prepare=false(&|$)/.test(url)
 
 // Seconds until a broken connection is tried again. The driver's own go up to twenty, in which nothing would be heard of
 // a database that is back.

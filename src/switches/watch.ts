@@ -77,7 +77,7 @@ export function startWatch(platform: Platform, watched: Watched): Watch {
   const watch: Watch = {
     ...watched,
     ...{ platform, log, socket, commands, reconciler: createReconciler(tools, log) },
-    ...{ ofGateways: createInbox(failed), ofChannels: createInbox(failed) },
+    ...{ ofGateways: createInbox(1, failed), ofChannels: createInbox(channelLanes, failed) },
     timer: setInterval(() => tick(watch), watched.pace.tick),
     ...{
       name: '',
@@ -149,14 +149,15 @@ function disconnected(watch: Watch, problem: string): void {
   tick(watch)
 }
 
-const channelKinds = ['channel-progress', 'channel-answered', 'channel-ended', 'recording-started']
+// Of the ten connections to the database (db/connect.ts) some are left for those who ask.
+const channelLanes = 4
 
 function takeIn(watch: Watch, event: SwitchEvent): void {
   if (!holds(watch)) return
   const { reconciler, ofChannels, ofGateways, name } = watch
   notice(reconciler, event)
-  if (channelKinds.includes(event.kind)) ofChannels.add(() => watch.heard(event, name))
-  else ofGateways.add(() => hear(reconciler, event))
+  if ('channelUuid' in event) ofChannels.add(event.channelUuid, () => watch.heard(event, name))
+  else ofGateways.add('gateways', () => hear(reconciler, event))
 }
 
 function tick(watch: Watch): void {
