@@ -8,6 +8,7 @@ import type { Platform, Switches } from '../../src/platform.ts'
 import { deleteTrunk } from '../../src/trunks/queries.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Placing, startPlacing } from '../support/placing.ts'
+import { assignNumber } from '../support/rows.ts'
 
 let placing: Placing
 
@@ -187,7 +188,9 @@ test('a call that waits for a trunk that is then deleted ends, or goes on to the
   const { carrier } = placing.tenant
   const persistent = await insertAccount(db, keys, { carrierId: carrier.id, name: 'B', failover: true })
   const simple = await placing.order(numberOf(1))
-  const lasting = await placing.order(numberOf(2), { account: persistent })
+  const own = await assignNumber(placing.platform, { carrier, account: persistent }, '19175559877')
+  const from = { id: own.id, number: '+19175559877' }
+  const lasting = await placing.order(numberOf(2), { account: persistent, from })
   const next = await placing.trunk({ outboundHost: 'pbx.example.com' })
   placing.calls.farEnd = () => ({ answerMs: 5, talkMs: 30 })
   await deleteTrunk(db, doomed)
