@@ -47,12 +47,15 @@ export const shown = (digits: string): string =>
   digits.length >= fewestDigits && international(`+${digits}`) !== null ? `+${digits}` : digits
 
 /** Whether somebody could take a text for a telephone number: it means one, or has as many digits as one, whatever stands
- * around them, or is the three of an emergency service. Extensions, short codes and names cannot be taken for one. */
+ * around them, or is an emergency service's. Extensions, short codes and names cannot be taken for one. */
 export function passesForNumber(text: string): boolean {
-  const digits = text.replace(/\D/g, '').length
-  if (digits >= fewestDigits || meaningOf(text, null).kind === 'e164') return true
-  return digits === 3 && !/[A-Za-z]/.test(text)
+  const digits = text.replace(/\D/g, '')
+  if (digits.length >= fewestDigits || meaningOf(text, null).kind === 'e164') return true
+  return emergency.has(digits) && !/[A-Za-z]/.test(text)
 }
+
+// Those that whole continents or large countries call; a PBX has extensions of three digits, too.
+const emergency = new Set(['000', '110', '112', '119', '911', '999'])
 
 /** The number as dialled inside its own country, trunk prefix included where there is one: `0716100987`. */
 export function nationalFormat(number: E164): string {
