@@ -84,9 +84,8 @@ function changeFor(finding: Finding): Change {
 }
 
 /** Writes down what a switch that has the right to a gateway says of it, and tells its carrier when it has come to stand
- * otherwise, in one statement. `networkIp`: the address that its registrar answered from, kept until it tells another; a gateway that stops tells
- * only of the past.
- * True when the gateway fails for a reason that nobody has heard. */
+ * otherwise, in one statement. `networkIp`: the address that its registrar answered from, kept until it tells another; a
+ * gateway that stops tells only of the past. True when the gateway fails for a reason that nobody has heard yet. */
 export async function recordFinding(
   db: Db,
   self: SwitchOfRegion,
@@ -119,7 +118,8 @@ export async function recordFinding(
       WHERE ${state in eventTypes && reason !== untold}::boolean
         AND (old.differs OR old.reason IS NOT DISTINCT FROM ${untold}::text)
     )
-    SELECT reason FROM changed`,
+    SELECT reason FROM changed
+    UNION ALL SELECT reason FROM old WHERE ${finding.kind === 'still failed'}::boolean AND NOT EXISTS (SELECT 1 FROM changed)`,
   )
   return changed[0]?.reason === untold
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,11 +26,18 @@ async function open(...hosts: string[]) {
   writeFileSync(file, JSON.stringify([{ alias: 'hydrogen', identifier: 'h', human_name: 'H', switches }]))
   platform = await createTestPlatform({ EVENT_SOCKET: 'on', REGIONS_FILE: file })
   await announceSwitches(platform.db, switchesOf(platform.env.regions))
-  trunk = await createTrunk(platform, await createTenant(platform), {
-    ...{ authenticationMode: 'outbound_registration', username: 'u', password: 'p' },
-    outboundHost: 'pbx.example.com',
-  })
+  const tenant = await createTenant(platform)
+  const ids = hosts.map((host) => `${host}:8021`)
+  // A trunk whose gateway is the last one's, however many of them run.
+  do {
+    trunk = await createTrunk(platform, tenant, {
+      ...{ authenticationMode: 'outbound_registration', username: 'u', password: 'p' },
+      outboundHost: 'pbx.example.com',
+    })
+  } while (ids.some((id) => rank(id) > rank(ids.at(-1) ?? '')))
 }
+
+const rank = (switchId: string) => createHash('md5').update(`${trunk.id}${switchId}`).digest('hex')
 
 // What its event socket tells of a switch that has connected.
 const tellName = (host: string, name: string) =>
