@@ -7,13 +7,18 @@ export type Returning = {
   ringingAt: Date | null
   /** For a leg within its Dial: within how many earlier parts of its TwiML it asks for this one. */
   depth: number
+  /** How the last verb ended, as channel variables tell it (freeswitch.md 5). */
   outcome: {
+    /** `<step>.<index>` of the verb that left the document, as we set it. */
     at: string | null
     digits: string | null
+    /** Key that ended a Gather, or a Record. */
     finishedOnKey: string | null
     terminator: string | null
     disposition: string | null
+    /** Channel that a Dial joined. */
     joinedUuid: string | null
+    /** Each channel that a Dial had, and the hangup cause that it has by then: `NONE` while it is not over. */
     causes: ReadonlyMap<string, string>
   }
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { type Db, rows } from '../db/connect.ts'
+import { isUuid } from '../sid.ts'
 
 // A call that began so lately may not have its channel yet; its end may be on its way by event and CDR.
 const youngSeconds = 15
@@ -19,7 +20,7 @@ export async function expectedChannels(db: Db, switchName: string): Promise<stri
 
 /** Those of some channels that no call has. */
 export async function channelsOfNobody(db: Db, channelUuids: readonly string[]): Promise<string[]> {
-  const known = channelUuids.filter((uuid) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid))
+  const known = channelUuids.filter(isUuid)
   if (known.length === 0) return []
   const found = await rows<{ uuid: string }>(
     db,

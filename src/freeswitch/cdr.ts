@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { ChannelRecord } from '../channels/finish.ts'
-import { readOutcome, uuid } from './xml-fetch.ts'
+import { isUuid } from '../sid.ts'
+import { readOutcome } from './xml-fetch.ts'
 
 const Cdr = v.object({ variables: v.record(v.string(), v.unknown()) })
 
@@ -11,7 +12,7 @@ export function readCdr(body: string): ChannelRecord | { problem: string } {
   if (!read.success) return { problem: `Expected a CDR of mod_json_cdr: ${read.issues[0].message}` }
   const variable = (name: string) => text(read.output.variables[name])
   const channelUuid = variable('uuid')
-  if (!uuid.test(channelUuid)) return { problem: 'The variable "uuid" of the CDR is not a UUID.' }
+  if (!isUuid(channelUuid)) return { problem: 'The variable "uuid" of the CDR is not a UUID.' }
   return {
     channelUuid,
     ringingAt: time(variable('progress_uepoch')) ?? time(variable('progress_media_uepoch')),

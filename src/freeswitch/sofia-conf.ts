@@ -1,5 +1,6 @@
 import { profile } from '../dialplan-action.ts'
 import type { Platform } from '../platform.ts'
+import { isUuid } from '../sid.ts'
 import { type Asking, switchThatAsks } from '../switches/asking.ts'
 import { announceSwitches, type SwitchOfRegion } from '../switches/hold.ts'
 import { claimGateways, type GatewayTrunk, gatewayTrunkFor, gatewayTrunksOf } from '../switches/placement.ts'
@@ -16,7 +17,7 @@ import {
   printDocument,
   printOpening,
 } from './document.ts'
-import { type SofiaFetch, uuid } from './xml-fetch.ts'
+import type { SofiaFetch } from './xml-fetch.ts'
 
 /** `sofia.conf`: for `gateway=` that gateway alone, whose cost does not depend on how many there are; else the profile
  * with the gateways that this switch of its region is to run, in pieces, so that thousands do not hold the event loop. */
@@ -28,7 +29,7 @@ export async function sofiaDocument(
   const asking = await switchThatAsks(platform, fetch)
   if (fetch.gateway === null || fetch.gateway === '_all_') return wholeDocument(platform, asking)
   const trunk =
-    uuid.test(fetch.gateway) && asking !== null
+    isUuid(fetch.gateway) && asking !== null
       ? await gatewayTrunkFor(platform.db, asking, fetch.gateway)
       : null
   return printDocument('configuration', [

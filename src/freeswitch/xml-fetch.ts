@@ -1,4 +1,5 @@
-import { placeIn } from '../calls/returning.ts'
+import { placeIn, type Returning } from '../calls/returning.ts'
+import { isUuid } from '../sid.ts'
 import type { Form } from './form.ts'
 
 /** What mod_xml_curl asks (freeswitch.md 1.2, 2.2, 3.1, 4.1). Every text in it is a claim, checked for form only. */
@@ -35,26 +36,8 @@ export type DialplanFetch = {
   ringingAt: Date | null
   /** Within how many parts of a leg's TwiML, within its Dial, it looks for the next. */
   depth: number
-  outcome: Outcome
+  outcome: Returning['outcome']
 }
-
-/** How the last verb ended, as channel variables tell it (freeswitch.md 5). */
-export type Outcome = {
-  /** `<step>.<index>` of the verb that left the document, as we set it. */
-  at: string | null
-  digits: string | null
-  /** Key that ended a Gather, or a Record. */
-  finishedOnKey: string | null
-  terminator: string | null
-  disposition: string | null
-  /** Channel that a Dial joined. */
-  joinedUuid: string | null
-  /** Each channel that a Dial had, and the hangup cause that it has by then: `NONE` while it is not over. */
-  causes: ReadonlyMap<string, string>
-}
-
-/** A UUID in any case, as FreeSWITCH and Node print them. */
-export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Reads the fields of a request. What is not ours to answer is `other`; a problem is a field without which we cannot. */
 export function readFetch(form: Form): XmlFetch | { problem: string } {
@@ -94,7 +77,7 @@ function readDialplan(form: Form): XmlFetch | { problem: string } {
   const context = form.get('Hunt-Context') ?? form.get('Caller-Context')
   if (context !== 'inbound' && context !== 'twiml') return { kind: 'other' }
   const channelUuid = form.get('Unique-ID')
-  if (channelUuid === undefined || !uuid.test(channelUuid))
+  if (channelUuid === undefined || !isUuid(channelUuid))
     return { problem: 'The field "Unique-ID" is not a UUID.' }
   return {
     kind: 'dialplan',
@@ -117,7 +100,7 @@ function readDialplan(form: Form): XmlFetch | { problem: string } {
 
 function readGateway(form: Form): DialplanFetch['gateway'] {
   const id = form.get('variable_sip_gateway')
-  if (id === undefined || !uuid.test(id)) return null
+  if (id === undefined || !isUuid(id)) return null
   return { id, parameters: form.get('variable_sip_req_params') ?? '' }
 }
 
@@ -139,7 +122,7 @@ function readTime(form: Form, name: string): Date | null {
 }
 
 /** Reads how the last verb ended from channel variables, as a fetch and a CDR have them; null: there is none. */
-export function readOutcome(variable: (name: string) => string | null): Outcome {
+export function readOutcome(variable: (name: string) => string | null): Returning['outcome'] {
   const joinedUuid = variable('bridge_uuid')
   return {
     at: placeIn(variable('twiml_at')).at,
@@ -147,18 +130,18 @@ export function readOutcome(variable: (name: string) => string | null): Outcome 
     finishedOnKey: variable('read_terminator_used'),
     terminator: variable('playback_terminator_used'),
     disposition: variable('originate_disposition'),
-    joinedUuid: joinedUuid !== null && uuid.test(joinedUuid) ? joinedUuid : null,
+    joinedUuid: joinedUuid !== null && isUuid(joinedUuid) ? joinedUuid : null,
     causes: readCauses(variable('originate_causes') ?? ''),
   }
 }
 
 // `uuid;CAUSE`, or `ARRAY::` and several of them with `|:` between.
-function readCauses(text: string): Outcome['causes'] {
+function readCauses(text: string): Returning['outcome']['causes'] {
   const pairs = text.replace(/^ARRAY::/, '').split('|:')
   return new Map(
     pairs.flatMap((pair): [string, string][] => {
       const [, channel = '', cause = ''] = /^([0-9a-f-]{36});([A-Z_]{1,40})$/.exec(pair) ?? []
-      return uuid.test(channel) ? [[channel, cause]] : []
+      return isUuid(channel) ? [[channel, cause]] : []
     }),
   )
 }

@@ -1,6 +1,7 @@
 import { inArray, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import * as v from 'valibot'
+import { isUuid } from '../sid.ts'
 
 /** One `filter[name]`: what its value must be, and the condition that it makes (null: no row can meet it). */
 export type Filter = {
@@ -110,7 +111,3 @@ export const until = (column: PgColumn): Filter =>
     ),
     (date) => sql`${column} <= ${date.toISOString()}::timestamptz`,
   )
-
-/** Whether a text is a UUID, in any case of letters. */
-export const isUuid = (text: string): boolean =>
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)

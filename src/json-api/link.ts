@@ -1,7 +1,7 @@
 import { type Issue, issue } from '../errors.ts'
+import { isUuid } from '../sid.ts'
 import { isObject, type Members } from './body.ts'
 import { type ApiError, malformed } from './error.ts'
-import { isUuid } from './filter.ts'
 
 /** A to-one relationship: which type, and which one a row points at. */
 export type Relationship<Row> = {

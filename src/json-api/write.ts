@@ -1,8 +1,8 @@
 import { and, eq, sql } from 'drizzle-orm'
+import { isUuid } from '../sid.ts'
 import type { RequestData } from './body.ts'
 import { matches, type ResourceObject } from './document.ts'
 import { type ApiError, notFound } from './error.ts'
-import { isUuid } from './filter.ts'
 import { toObjects } from './objects.ts'
 import type { Action, Api, Resource, Row, Scope } from './resource.ts'
 

@@ -5,9 +5,9 @@ import { recordEvent } from '../db/audit.ts'
 import type { Db } from '../db/connect.ts'
 import { answer, type ResourceObject } from '../json-api/document.ts'
 import { answerErrors, notFound } from '../json-api/error.ts'
-import { isUuid } from '../json-api/filter.ts'
 import type { ScopeEnv } from '../json-api/handlers.ts'
 import type { Scope } from '../json-api/resource.ts'
+import { isUuid } from '../sid.ts'
 
 /** The API tokens of a carrier, under `/carriers/:id/api_tokens` (contract section 4): listed, issued and revoked. The
  * text of a token is in the answer that issues it and nowhere else. */

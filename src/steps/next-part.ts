@@ -17,6 +17,7 @@ import {
 } from '../dialplan-action.ts'
 import { noteInLog } from '../log.ts'
 import type { Platform } from '../platform.ts'
+import { isUuid } from '../sid.ts'
 import type { Dial } from '../twiml/dial.ts'
 import { takeSides } from '../twiml/recording.ts'
 import type { Outcome } from '../twiml/rules.ts'
@@ -31,7 +32,7 @@ import { startOf } from './start.ts'
  * knows, is the proof. The position is the channel's own (`twiml_at`), the step the database's: a newer step than the
  * channel's is a document that the call was given meanwhile. */
 export async function nextPart(platform: Platform, returning: Returning): Promise<Action[] | null> {
-  if (!uuid.test(returning.destination)) return null
+  if (!isUuid(returning.destination)) return null
   const found = await runningCall(platform.db, returning.destination, returning.channelUuid)
   if (found === null) return null
   noteInLog({ callId: found.call.id })
@@ -54,8 +55,6 @@ export async function nextPart(platform: Platform, returning: Returning): Promis
 // SWITCH_MAX_STACKS; tried on 1.10.12): the whisper would be through then, and the leg joined whatever it was asked.
 const mostDepth = 24
 const tooDeep = `A leg has ${mostDepth} steps before it is joined; after them it was hung up, and joined with nobody.`
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 // The API has taken the call out of a verb; out of a Dial, whose legs nobody waits for any more and whose recording would
 // go on through whatever comes next.
