@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { RunningCall } from '../calls/call.ts'
 import { logProblem } from '../calls/log-queries.ts'
-import type { Db } from '../db/connect.ts'
 import { type Leg, uriEndpoint } from '../dialplan-action.ts'
 import { normalise, passesForNumber, stored } from '../numbers/e164.ts'
 import type { Platform } from '../platform.ts'
@@ -12,7 +11,7 @@ import type { Trunk } from '../trunks/trunk.ts'
 import { type Dial, legVariables } from '../twiml/dial.ts'
 import type { Target } from '../twiml/target.ts'
 import { beginLeg } from './begin-leg.ts'
-import { type AccountOfLeg, accountOfLeg, contactOfClient } from './queries.ts'
+import { type AccountOfLeg, accountOfLeg, contactOf } from './queries.ts'
 import { refusedSipHost } from './sip-host.ts'
 
 /** Trunks on which a Dial has failed, by the number that was dialled (failover.ts). */
@@ -142,16 +141,11 @@ async function wayTo(
   if (first === undefined)
     return { to, trunk: null, endpoint: null, problem: 'No trunk can dial it.', steps: shown }
   for (const trunk of account.failover ? left : [first]) {
-    const way = await endpointOf(platform.db, trunk, to)
+    const way = endpoint(trunk, to, await contactOf(platform.db, trunk))
     if (way !== null) return { to, trunk, endpoint: way, problem: '', steps: shown }
   }
   const problem = `The client of the trunk "${first.name}" is not registered.`
   return { to, trunk: first, endpoint: null, problem, steps: shown }
-}
-
-async function endpointOf(db: Db, trunk: Trunk, to: string): Promise<string | null> {
-  const isClient = trunk.authenticationMode === 'client_credentials'
-  return endpoint(trunk, to, isClient ? await contactOfClient(db, trunk.id) : null)
 }
 
 // What is no number the legs show as the call itself does.

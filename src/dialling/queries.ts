@@ -3,6 +3,7 @@ import type { Instructions, RunningCall } from '../calls/call.ts'
 import type { UnansweredLeg } from '../calls/progress-queries.ts'
 import { type Db, preparedRows, rows } from '../db/connect.ts'
 import { registrations } from '../db/schema.ts'
+import type { Trunk } from '../trunks/trunk.ts'
 import type { StatusCallback } from '../webhooks/webhook.ts'
 
 /** What a Dial needs of its account: its dedicated trunk, whether it has failover, and whether a number is an active one of
@@ -61,13 +62,17 @@ export async function insertLeg(db: Db, leg: NewLeg): Promise<boolean> {
   return stored?.status === 'initiated'
 }
 
-/** Where the client of a `client_credentials` trunk can be reached: `host:port` of its newest registration, with
- * `;transport=tcp` where it registered so; or null. */
-export async function contactOfClient(db: Db, trunkId: string): Promise<string | null> {
+/** Where a trunk that is dialled at the contact of its client can be reached: `host:port` of the newest registration, with
+ * `;transport=tcp` where it registered so. Null when nobody is registered, and for a trunk that has another way. */
+export async function contactOf(
+  db: Db,
+  { id, authenticationMode, outboundHost }: Pick<Trunk, 'id' | 'authenticationMode' | 'outboundHost'>,
+): Promise<string | null> {
+  if (authenticationMode !== 'client_credentials' || outboundHost !== null) return null
   const [found] = await db
     .select({ contact: registrations.contact, ip: registrations.networkIp, port: registrations.networkPort })
     .from(registrations)
-    .where(and(eq(registrations.trunkId, trunkId), gt(registrations.expiresAt, new Date())))
+    .where(and(eq(registrations.trunkId, id), gt(registrations.expiresAt, new Date())))
     .orderBy(desc(registrations.updatedAt))
     .limit(1)
   if (!found) return null
@@ -103,8 +108,8 @@ export const legsOfDial = (db: Db, parentId: string, at: string): Promise<LegOfD
       WHERE parent_call_id = ${parentId}::uuid AND instructions->>'dial' = ${at} ORDER BY seq`,
   )
 
-/** Notes on the legs of a call that were neither answered nor ended, but for the one that was joined, that their Dial is over, and how: they end so unless their
- * channels say otherwise. */
+/** Notes on the legs of a call that were neither answered nor ended, but for the one that was joined, that their Dial is
+ * over, and how: they end so unless their channels say otherwise. */
 export const noteDialOver = (
   db: Db,
   parentId: string,

@@ -1,7 +1,7 @@
 import type { Account } from '../accounts/account.ts'
 import { channelStep, type Explanation } from '../calls/explanation.ts'
 import type { Db } from '../db/connect.ts'
-import { contactOfClient } from '../dialling/queries.ts'
+import { contactOf } from '../dialling/queries.ts'
 import { refusedSipHost } from '../dialling/sip-host.ts'
 import { uriEndpoint } from '../dialplan-action.ts'
 import { meaningOf, normalise, stored } from '../numbers/e164.ts'
@@ -10,7 +10,6 @@ import { isSipUri, toSipUri } from '../sip-uri.ts'
 import { chooseTrunks } from '../trunks/choose.ts'
 import { endpoint } from '../trunks/dial-string.ts'
 import type { Step } from '../trunks/identify.ts'
-import type { Trunk } from '../trunks/trunk.ts'
 import { ownNumber } from './order.ts'
 
 /** What would become of a call that an account places, and how it would be dialled. */
@@ -101,6 +100,3 @@ async function callerSteps(db: Db, account: Account, from: string): Promise<Step
 }
 
 const codeOf = ({ looked_at }: Step): number => (looked_at === 'account' ? 20005 : 21210)
-
-const contactOf = (db: Db, { id, authenticationMode }: Trunk) =>
-  authenticationMode === 'client_credentials' ? contactOfClient(db, id) : null

@@ -1,4 +1,4 @@
-import { contactOfClient } from '../dialling/queries.ts'
+import { contactOf } from '../dialling/queries.ts'
 import type { Commands } from '../event-socket/commands.ts'
 import type { Platform, Switches } from '../platform.ts'
 import { anySwitchOf, type FoundSwitch, switchForTrunk } from '../switches/lookup.ts'
@@ -90,8 +90,7 @@ async function placeNext(platform: Platform, switches: Switches, trunkId: string
 async function wayOf({ db }: Platform, trunkId: string | null): Promise<Way | 'gone'> {
   const trunk = trunkId === null ? null : await trunkById(db, trunkId)
   if (trunkId !== null && trunk === null) return 'gone'
-  const byContact = trunk?.authenticationMode === 'client_credentials' && trunk.outboundHost === null
-  return { trunk, contact: byContact ? await contactOfClient(db, trunk.id) : null }
+  return { trunk, contact: trunk && (await contactOf(db, trunk)) }
 }
 
 const isUnregistered = ({ trunk, contact }: Way) =>
