@@ -8,6 +8,7 @@ import { askWebhook, type WebhookAnswer } from '../webhooks/request.ts'
 import { expireSteps, noRequest, type StoredStep, saveStep } from './queries.ts'
 import { apologise, type Runnable, readRunnable, refuseDocument, runNew, tellFailures } from './run.ts'
 import type { StartingStep } from './start.ts'
+import { within } from './within.ts'
 
 // The thread of a call sends no audio and answers no BYE while its fetch is open (freeswitch.md 5.1): what is not there
 // by now is fetched by the call itself, after a little silence. A database that was slow to find the call will be as slow
@@ -93,14 +94,6 @@ async function ask(platform: Platform, call: RunningCall, asked: Asked): Promise
 function fallbackOf({ instructions }: RunningCall) {
   const { fallbackUrl, fallbackMethod = 'POST' } = instructions
   return fallbackUrl === undefined ? null : { url: fallbackUrl, method: fallbackMethod }
-}
-
-async function within<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value | null> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), milliseconds)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
 async function run(

@@ -5,6 +5,7 @@ import { logProblem } from '../calls/log-queries.ts'
 import type { Platform } from '../platform.ts'
 import type { Hold } from '../twiml/rules.ts'
 import { type Sound, soundsOf, type Verb } from '../twiml/verb.ts'
+import { within } from './within.ts'
 
 // FreeSWITCH loads a prompt in the thread of the call, which sends no audio and answers no BYE meanwhile
 // (freeswitch.md 5.1): what takes longer than this is waited for with silence, like a webhook.
@@ -39,20 +40,12 @@ export async function holdFor(
   // A whisper comes back within a subroutine, which may not nest without end.
   if (waits === null || waits > mostWaits || roleOf(call).kind === 'whisper') return null
   const left = latestMilliseconds - (performance.now() - call.askedAt)
-  await either(first, Math.min(waits === 0 ? patienceMilliseconds : patienceAgain, left))
-  await either(Promise.all([first, others]), Math.min(patienceForOthers, left))
+  await within(first, Math.min(waits === 0 ? patienceMilliseconds : patienceAgain, left))
+  await within(Promise.all([first, others]), Math.min(patienceForOthers, left))
   decided = true
   const [next] = unready
   if (next === undefined) return null
   return { index: next.index, waits: next.index === from ? waits : 0 }
-}
-
-async function either(making: Promise<unknown>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, milliseconds))
-  })
-  await Promise.race([making, late]).finally(() => clearTimeout(timer))
 }
 
 // Made while FreeSWITCH reads the document and plays what stands before; what cannot be made is told to the carrier, by
