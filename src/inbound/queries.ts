@@ -35,21 +35,23 @@ const waysOf = ({ gateway, username, sourceIp }: Arrival): SQL[] => [
   bySource(sourceIp),
 ]
 
+const ofTrunk = sql`t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq`
+
 const byGateway = (id: string, ip: string | null): SQL => sql`
-      SELECT t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq, 'gateway_id' AS found_by, NULL::integer AS network_length,
+      SELECT ${ofTrunk}, 'gateway_id' AS found_by, NULL::integer AS network_length,
         EXISTS (SELECT 1 FROM sip_trunk_source_ips s WHERE s.trunk_id = t.id AND s.network >>= ${ip}::inet)
         OR EXISTS (SELECT 1 FROM gateway_states g WHERE g.trunk_id = t.id AND g.network_ip = ${ip}::inet) AS at_its_address
       FROM sip_trunks t
       WHERE t.id = ${id}::uuid AND t.authentication_mode = 'outbound_registration'`
 
 const byUsername = (username: string): SQL => sql`
-      SELECT t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq, 'client_identifier' AS found_by, NULL::integer AS network_length,
+      SELECT ${ofTrunk}, 'client_identifier' AS found_by, NULL::integer AS network_length,
         false AS at_its_address
       FROM sip_trunks t
       WHERE t.username = ${username}::text AND t.authentication_mode = 'client_credentials'`
 
 const bySource = (ip: string | null): SQL => sql`
-      SELECT t.id, t.carrier_id, t.name, t.username, t.outbound_host, t.outbound_proxy, t.inbound_country, t.seq, 'source_ip' AS found_by, s.length AS network_length,
+      SELECT ${ofTrunk}, 'source_ip' AS found_by, s.length AS network_length,
         false AS at_its_address
       FROM (
         SELECT trunk_id, max(masklen(network)) AS length FROM sip_trunk_source_ips WHERE network >>= ${ip}::inet GROUP BY trunk_id
