@@ -1,14 +1,13 @@
 import { eq } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
 import { errorLogs, phoneCalls } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
 import { type PlayedCall, playSwitch } from '../support/arrivals.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
-import { credentialsOf } from '../support/twilio.ts'
+import { updateCall } from '../support/twilio.ts'
 
 // Which caller ids a Dial may show: numbers of the account, the call's own, and what is no number.
 
@@ -35,19 +34,10 @@ afterAll(() => platform.database.close())
 
 /** What the legs of a Dial show of the caller, through a trunk and at a SIP URI; none: it was not dialled. */
 async function shown(callerId: string) {
-  const { sid, token } = credentialsOf(platform, tenant)
   const dial = `<Dial callerId="${callerId}"><Number>+16505550001</Number><Sip>sip:bob@far.example.com</Sip></Dial>`
-  const answer = await apps.publicApp.request(
-    `/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', call.id)}.json`,
-    {
-      method: 'POST',
-      headers: {
-        Authorization: `Basic ${btoa(`${sid}:${token}`)}`,
-        'Content-Type': 'application/x-www-form-urlencoded',
-      },
-      body: new URLSearchParams({ Twiml: `<Response>${dial}</Response>` }).toString(),
-    },
-  )
+  const answer = await updateCall(apps.publicApp, platform, tenant, call.id, {
+    Twiml: `<Response>${dial}</Response>`,
+  })
   expect(answer.status).toBe(200)
   const actions = (await switched.comeBack(call, '', '')).join('\n')
   const values = [...actions.matchAll(/(?:origination|effective)_caller_id_number=([^,\]\n]*)/g)]

@@ -2,7 +2,6 @@ import { asc, eq } from 'drizzle-orm'
 import fc from 'fast-check'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
 import { accounts, errorLogs, phoneCalls, webhookRequests } from '../../src/db/schema.ts'
 import type { Platform } from '../../src/platform.ts'
@@ -10,7 +9,7 @@ import { playSwitch } from '../support/arrivals.ts'
 import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
-import { credentialsOf } from '../support/twilio.ts'
+import { updateCall } from '../support/twilio.ts'
 import { attributes, itsCall, parts, write } from './dial-parts.ts'
 
 // Whatever a customer writes into a Dial, the dial string that FreeSWITCH gets says what is reckoned here from the parts
@@ -34,15 +33,7 @@ afterAll(() => platform.database.close())
 /** What the switch is told to do when the API has given a call this document. */
 async function actionsFor(twiml: string) {
   const { id, channelUuid } = (await switched.arrive('14155551234')).call
-  const { sid, token } = credentialsOf(platform, tenant)
-  const answer = await apps.publicApp.request(`/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', id)}.json`, {
-    method: 'POST',
-    headers: {
-      Authorization: `Basic ${btoa(`${sid}:${token}`)}`,
-      'Content-Type': 'application/x-www-form-urlencoded',
-    },
-    body: new URLSearchParams({ Twiml: twiml }).toString(),
-  })
+  const answer = await updateCall(apps.publicApp, platform, tenant, id, { Twiml: twiml })
   const returning = capturedFetch('dialplan-after-gather-digit', {
     ...{ 'Unique-ID': channelUuid, 'Hunt-Destination-Number': id, variable_twiml_at: null },
   })

@@ -1,13 +1,12 @@
-import { Writable } from 'node:stream'
 import { eq } from 'drizzle-orm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { accounts, sipTrunks } from '../../src/db/schema.ts'
-import { createLog } from '../../src/log.ts'
 import type { Platform } from '../../src/platform.ts'
 import type { TrunkSettings } from '../../src/trunks/trunk.ts'
 import { type Client, createClient, doc, problems } from '../support/api.ts'
 import { capturedFetch, post } from '../support/fetches.ts'
+import { readableLog } from '../support/log.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { createTrunk, tenantOf } from '../support/rows.ts'
 
@@ -15,22 +14,16 @@ import { createTrunk, tenantOf } from '../support/rows.ts'
 
 let platform: Platform
 let client: Client & { carrier: Parameters<typeof tenantOf>[1] }
-let written: string[]
+let logged: ReturnType<typeof readableLog>
 
 beforeEach(async () => {
-  written = []
-  const stream = new Writable({
-    write: (chunk, _, done) => {
-      written.push(String(chunk))
-      done()
-    },
-  })
-  platform = { ...(await createTestPlatform()), log: createLog('info', stream) }
+  logged = readableLog('info')
+  platform = { ...(await createTestPlatform()), log: logged.log }
   client = await createClient(platform, createApp(platform).publicApp)
 })
 afterEach(() => platform.database.close())
 
-const errors = () => written.map((line) => JSON.parse(line)).filter(({ level }) => level === 50)
+const errors = () => logged.lines().filter(({ level }) => level === 50)
 const sofia = (gateway?: string) =>
   post(
     createApp(platform).switchApp,

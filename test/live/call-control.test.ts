@@ -53,6 +53,23 @@ async function running(path: string): Promise<Call> {
 const askedOf = (path: string, { sid }: { sid: string }) =>
   world.webhook.requests(path).filter(({ params }) => params.CallSid === sid)
 
+/** An inbound call whose Gather runs, and its caller. */
+async function inboundCall() {
+  const { carrier, webhook } = world
+  const [number] = await carrier.list('incoming_phone_numbers')
+  if (number === undefined) throw new Error('The business has a number.')
+  await carrier.update(number, { voice_url: webhook.url('/gather') })
+  const caller = await world.sipp({
+    steps: [invite(), ...final(200), ack(), ...hungUp()],
+    ...{ from: '127.0.0.2', number: business.number.slice(1) },
+  })
+  const call = await until('the call is there', async () => {
+    const [newest] = await business.client.calls.list({ limit: 1 })
+    return newest?.direction === 'inbound' && newest.status === 'in-progress' ? newest : undefined
+  })
+  return { caller, call }
+}
+
 describe('a running call goes on with other TwiML at once', () => {
   test.each(['/gather', '/record', '/pause', '/dial'])('inside %s', async (path) => {
     const call = await running(path)
@@ -96,19 +113,8 @@ describe('a running call goes on with other TwiML at once', () => {
   })
 
   test('an inbound call as well', async () => {
-    const { carrier, webhook } = world
-    const [number] = await carrier.list('incoming_phone_numbers')
-    if (number === undefined) throw new Error('The business has a number.')
-    await carrier.update(number, { voice_url: webhook.url('/gather') })
-    const caller = await world.sipp({
-      steps: [invite(), ...final(200), ack(), ...hungUp()],
-      ...{ from: '127.0.0.2', number: business.number.slice(1) },
-    })
-    const call = await until('the call is there', async () => {
-      const [newest] = await business.client.calls.list({ limit: 1 })
-      return newest?.direction === 'inbound' && newest.status === 'in-progress' ? newest : undefined
-    })
-    await business.client.calls(call.sid).update({ url: webhook.url('/moved') })
+    const { caller, call } = await inboundCall()
+    await business.client.calls(call.sid).update({ url: world.webhook.url('/moved') })
     expect(await caller.result()).toBe(0)
     expect(askedOf('/moved', call)).toHaveLength(1)
     await business.reaches(call, 'completed')
@@ -149,18 +155,7 @@ describe('a running call ends when it is told to', () => {
   })
 
   test('an inbound call as well', async () => {
-    const { carrier, webhook } = world
-    const [number] = await carrier.list('incoming_phone_numbers')
-    if (number === undefined) throw new Error('The business has a number.')
-    await carrier.update(number, { voice_url: webhook.url('/gather') })
-    const caller = await world.sipp({
-      steps: [invite(), ...final(200), ack(), ...hungUp()],
-      ...{ from: '127.0.0.2', number: business.number.slice(1) },
-    })
-    const call = await until('the call is there', async () => {
-      const [newest] = await business.client.calls.list({ limit: 1 })
-      return newest?.direction === 'inbound' && newest.status === 'in-progress' ? newest : undefined
-    })
+    const { caller, call } = await inboundCall()
     await business.client.calls(call.sid).update({ timeLimit: 3 })
     expect(await caller.result()).toBe(0)
     expect([3, 4]).toContain(Number((await business.reaches(call, 'completed')).duration))

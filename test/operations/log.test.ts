@@ -1,35 +1,27 @@
-import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { issueApiToken } from '../../src/accounts/tokens.ts'
 import { createApp } from '../../src/app.ts'
 import { phoneCalls } from '../../src/db/schema.ts'
-import { createLog } from '../../src/log.ts'
 import type { Platform } from '../../src/platform.ts'
 import { capturedFetch, post } from '../support/fetches.ts'
+import { readableLog } from '../support/log.ts'
 import { createTestPlatform, openTestDatabase } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
 
 let platform: Platform
 let tenant: Tenant & { token: string }
-let written: string[]
+let logged: ReturnType<typeof readableLog>
 
 beforeEach(async () => {
-  written = []
-  const stream = new Writable({
-    write: (chunk, _, done) => {
-      written.push(String(chunk))
-      done()
-    },
-  })
-  platform = { ...(await createTestPlatform()), log: createLog('trace', stream) }
+  logged = readableLog('trace')
+  platform = { ...(await createTestPlatform()), log: logged.log }
   const made = await createTenant(platform)
   const { token } = await issueApiToken(platform.db, made.carrier.id)
   tenant = { ...made, token }
 })
 afterEach(() => platform.database.close())
 
-type Line = Record<string, unknown>
-const lines = (): Line[] => written.map((line) => JSON.parse(line) as Line)
+const lines = () => logged.lines()
 const ask = (path: string, init: RequestInit = {}, which = platform) =>
   createApp(which).publicApp.request(`http://api.localhost:3000${path}`, {
     ...init,
@@ -80,7 +72,7 @@ test('an error of the database is logged without the values of its statement', (
   const params = ['hidden-2', 'with\n    at a line of its own hidden-3']
   const error = new Error(`Failed query: insert into t values ($1, $2)\nparams: ${params}`, { cause })
   platform.log.error({ err: Object.assign(error, { query: 'insert', params }) }, 'It failed')
-  expect(written.join()).not.toContain('hidden')
+  expect(logged.written()).not.toContain('hidden')
   expect(lines()[0]?.err).toMatchObject({
     message: 'Failed query: insert into t values ($1, $2)',
     stack: expect.stringMatching(/^ {4}at .*log\.test/),
@@ -124,6 +116,6 @@ test('no secret is in the log, whatever is asked and however it ends', async () 
   await post(switchApp, '/freeswitch/xml', capturedFetch('configuration-sofia-startgw', { gateway: id }))
   await switchApp.request(`/freeswitch/audio/${secrets[2]}.wav`)
   expect(lines().length).toBeGreaterThan(8)
-  for (const secret of secrets) expect(written.join()).not.toContain(secret)
+  for (const secret of secrets) expect(logged.written()).not.toContain(secret)
   platform = await createTestPlatform()
 })

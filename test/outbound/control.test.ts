@@ -5,7 +5,7 @@ import { createApp } from '../../src/app.ts'
 import { phoneCalls, statusCallbacks } from '../../src/db/schema.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Placing, startPlacing } from '../support/placing.ts'
-import { credentialsOf } from '../support/twilio.ts'
+import { updateCall } from '../support/twilio.ts'
 import { startWebhooks } from '../support/webhooks.ts'
 
 let placing: Placing
@@ -31,17 +31,8 @@ afterAll(async () => {
 })
 
 async function update(id: string, fields: Record<string, string>) {
-  const { sid, token } = credentialsOf(placing.platform, placing.tenant)
-  const app = createApp(placing.platform).publicApp
-  const path = `/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', id)}.json`
-  const response = await app.request(`http://api.localhost${path}`, {
-    method: 'POST',
-    headers: {
-      authorization: `Basic ${Buffer.from(`${sid}:${token}`).toString('base64')}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    body: new URLSearchParams(fields).toString(),
-  })
+  const { platform, tenant } = placing
+  const response = await updateCall(createApp(platform).publicApp, platform, tenant, id, fields)
   return { status: response.status, json: (await response.json()) as { status: string; code: number } }
 }
 

@@ -1,7 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { toSid } from '../../src/accounts/account.ts'
 import { createApp } from '../../src/app.ts'
 import { dropReturn } from '../../src/calls/wish-queries.ts'
 import { phoneCalls, recordings } from '../../src/db/schema.ts'
@@ -9,7 +8,7 @@ import type { Platform } from '../../src/platform.ts'
 import { type PlayedCall, playSwitch } from '../support/arrivals.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
-import { credentialsOf } from '../support/twilio.ts'
+import { updateCall } from '../support/twilio.ts'
 import { startWebhooks } from '../support/webhooks.ts'
 
 // What becomes of a call that the API has taken out of what it did.
@@ -37,15 +36,7 @@ afterAll(async () => {
 })
 
 async function update({ id }: PlayedCall, twiml: string): Promise<void> {
-  const { sid, token } = credentialsOf(platform, tenant)
-  const answer = await apps.publicApp.request(`/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', id)}.json`, {
-    method: 'POST',
-    headers: {
-      Authorization: `Basic ${btoa(`${sid}:${token}`)}`,
-      'Content-Type': 'application/x-www-form-urlencoded',
-    },
-    body: new URLSearchParams({ Twiml: twiml }).toString(),
-  })
+  const answer = await updateCall(apps.publicApp, platform, tenant, id, { Twiml: twiml })
   expect(answer.status).toBe(200)
 }
 

@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts'
 import { actionsOf, capturedFetch, post } from '../support/fetches.ts'
 import { createTestPlatform } from '../support/platform.ts'
 import { assignNumber, createTenant, createTrunk, type Tenant } from '../support/rows.ts'
-import { credentialsOf } from '../support/twilio.ts'
+import { updateCall } from '../support/twilio.ts'
 import { startWebhooks } from '../support/webhooks.ts'
 
 // The TwiML of a Dial's `<Number url>`, which runs within the Dial that rings the leg.
@@ -63,15 +63,7 @@ async function answeredLeg(number: string) {
     return actionsOf(await (await post(apps.switchApp, '/freeswitch/xml', fetch)).text())
   }
   const update = async (fields: Record<string, string>) => {
-    const { sid, token } = credentialsOf(platform, tenant)
-    const answer = await apps.publicApp.request(`/2010-04-01/Accounts/${sid}/Calls/${toSid('CA', id)}.json`, {
-      method: 'POST',
-      headers: {
-        Authorization: `Basic ${btoa(`${sid}:${token}`)}`,
-        'Content-Type': 'application/x-www-form-urlencoded',
-      },
-      body: new URLSearchParams(fields).toString(),
-    })
+    const answer = await updateCall(apps.publicApp, platform, tenant, id, fields)
     expect(answer.status).toBe(200)
   }
   return { id, parentId: call.id, ask, update }

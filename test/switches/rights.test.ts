@@ -50,21 +50,27 @@ async function endsAt(fleet: Fleet, trunk: Trunk, from: string, to: string) {
   )
 }
 
-test('the server stops while a gateway is deleted whose trunk has changed its region', async () => {
-  fleet = await startFleet({ hydrogen: ['s1'], helium: ['s2'] })
-  const { s1 } = fleet.switches
-  const server = await fleet.startServer()
+/** Two regions with a switch each, and a gateway that runs in the first. */
+async function startAtHydrogen() {
+  const running = await startFleet({ hydrogen: ['s1'], helium: ['s2'] })
+  fleet = running
+  const server = await running.startServer()
   await allHeld(server)
-  const trunk = await createGateway(fleet)
-  await eventually(() => expect(gatewaysOf(fleet as Fleet, 's1')).toEqual([trunk.id]))
+  const trunk = await createGateway(running)
+  await eventually(() => expect(gatewaysOf(running, 's1')).toEqual([trunk.id]))
   await server.idle()
-  slowDown(fleet)
-  await toHelium(fleet, trunk)
+  return { server, trunk, running, s1: running.switches.s1 }
+}
+
+test('the server stops while a gateway is deleted whose trunk has changed its region', async () => {
+  const { server, trunk, running, s1 } = await startAtHydrogen()
+  slowDown(running)
+  await toHelium(running, trunk)
   await eventually(() => expect(s1?.gateways.get(trunk.id)?.dying).toBe(true))
   await server.stop()
   await eventually(() => expect(s1?.gateways.has(trunk.id)).toBe(false))
-  await fleet.startServer()
-  await endsAt(fleet, trunk, 's1', 's2')
+  await running.startServer()
+  await endsAt(running, trunk, 's1', 's2')
 })
 
 test('the server stops while a gateway is deleted that is to move back to a switch that has returned', async () => {
@@ -95,17 +101,11 @@ test('the server stops while a gateway is deleted that is to move back to a swit
 })
 
 test('a trunk changes its region while its switch is being restarted', async () => {
-  fleet = await startFleet({ hydrogen: ['s1'], helium: ['s2'] })
-  const { s1 } = fleet.switches
-  const server = await fleet.startServer()
-  await allHeld(server)
-  const trunk = await createGateway(fleet)
-  await eventually(() => expect(gatewaysOf(fleet as Fleet, 's1')).toEqual([trunk.id]))
-  await server.idle()
+  const { server, trunk, running, s1 } = await startAtHydrogen()
   await s1?.die()
   await allHeld(server, [false, true])
-  await toHelium(fleet, trunk)
+  await toHelium(running, trunk)
   await server.idle()
-  await s1?.boot(await fleet.wholeConf('s1'))
-  await endsAt(fleet, trunk, 's1', 's2')
+  await s1?.boot(await running.wholeConf('s1'))
+  await endsAt(running, trunk, 's1', 's2')
 })
