@@ -6,7 +6,8 @@ import { giveUpOldCallbacks } from './webhooks/callback-queries.ts'
 const hourMilliseconds = 3_600_000
 
 /** Throws away what nobody needs any more, once an hour, in every process; the function that it gives stops it. Calls,
- * CDRs and the audit trail are the carriers' and stay; so do error logs for 90 days and requests for TwiML for 30. A status callback that was not delivered within a day is given up. */
+ * CDRs and the audit trail are the carriers' and stay; so do error logs for 90 days and requests for TwiML for 30. A status
+ * callback that was not delivered within a day is given up. */
 export function startHousekeeping(platform: Platform): () => Promise<void> {
   const timer = setInterval(
     () => tidy(platform).catch((error) => platform.log.error({ err: error }, 'Housekeeping failed')),

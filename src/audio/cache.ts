@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../env.ts'
 
-/** A folder of prompts, kept below a size by forgetting what was not heard for long, the larger the sooner. A file's access time is when it
- * was last used, its modification time is until when it is fresh. */
+/** A folder of prompts, kept below a size by forgetting what was not heard for long, the larger the sooner. A file's access
+ * time is when it was last used, its modification time is until when it is fresh. */
 export type Cache = { folder: string; mostBytes: number }
 
 /** The cache of this installation: under DATA_DIR, shared by all processes there. */

@@ -17,8 +17,8 @@ export async function chargeAssumed(db: Db): Promise<void> {
 
 /** Gives a call that is over its price, once: the rate of the longest prefix of the called number in the carrier's table,
  * times full minutes begun; 0 if it was not answered. Only for accounts with `billing_enabled`, and never over a price
- * that is there already. A call that no rate fits has no price. Call it in the transaction that
- * learns how the call ended. */
+ * that is there already. A call that no rate fits has no price. Call it in the transaction that learns how the call
+ * ended. */
 export async function charge(db: Db, callId: string): Promise<void> {
   await db.execute(sql`
     UPDATE phone_calls AS c

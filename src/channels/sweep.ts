@@ -9,8 +9,8 @@ import { createFarewell, endLost } from './farewell.ts'
 import { abandonedChannels, channelsOfNobody, expectedChannels, staleQueuedCalls } from './queries.ts'
 
 /** Ends the calls whose channels are gone without a word, so that no trunk's channel is ever lost, and the answered
- * channels that are nobody's: compares with those that each switch really has. Charges what nothing more is
- * heard of, and gives up the recordings whose files never came, too. */
+ * channels that are nobody's: compares with those that each switch really has. Charges what nothing more is heard of, and
+ * gives up the recordings whose files never came, too. */
 export type Sweep = (switches: Switches, reachable: Reachable) => Promise<void>
 
 /** A sweep that is to be run again and again: what is missing twice in a row is gone. In between its last words, by event

@@ -38,7 +38,8 @@ export type Step = {
 export type Identified = { groups: Candidate[][]; steps: Step[] }
 
 /** Applies the specification's order: gateway, then digest user name, then source address, of one carrier's trunks
- * those with the longest network first. A way that proves something ends the search; `;gw=` alone proves nothing (freeswitch.md 4.3). */
+ * those with the longest network first. A way that proves something ends the search; `;gw=` alone proves nothing
+ * (freeswitch.md 4.3). */
 export function identify(origin: Origin, candidates: readonly Candidate[], keys: Keys): Identified {
   const by = (way: FoundBy) => candidates.filter((candidate) => candidate.foundBy === way)
   const gateways = by('gateway_id').map((candidate) => ({

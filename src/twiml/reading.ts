@@ -77,7 +77,8 @@ export function choice<Value extends string>(
   return found ?? otherwise
 }
 
-/** The values named in a list with blanks or commas between, in any case; unknown ones are left out, none at all is `otherwise`. */
+/** The values named in a list with blanks or commas between, in any case; unknown ones are left out, none at all is
+ * `otherwise`. */
 export function choices<Value extends string>(
   reading: Reading,
   element: Element,

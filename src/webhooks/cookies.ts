@@ -17,7 +17,8 @@ const longestCookie = 4096
 const mostCookies = 30
 const longestHeader = 8192
 
-/** The jar of a call that has kept `stored` so far. Which host, path and scheme a cookie is for is as in browsers (RFC 6265). */
+/** The jar of a call that has kept `stored` so far. Which host, path and scheme a cookie is for is as in browsers
+ * (RFC 6265). */
 export function openJar(stored: Cookies | null): Jar {
   const jar =
     stored === null ? new CookieJar(undefined, options) : CookieJar.deserializeSync({ ...stored, ...options })
